@@ -1,0 +1,3 @@
+#include <privet/privet.hpp>
+
+const void* other() { return "linked"; }
