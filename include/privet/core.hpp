@@ -1,0 +1,29 @@
+#pragma once
+// Everything in core/. Written by tools/generate_floor_headers.
+
+#include <privet/core/aligned.hpp>
+#include <privet/core/bytes.hpp>
+#include <privet/core/chain.hpp>
+#include <privet/core/dtype.hpp>
+#include <privet/core/error.hpp>
+#include <privet/core/file.hpp>
+#include <privet/core/indexed_list.hpp>
+#include <privet/core/labels.hpp>
+#include <privet/core/npy.hpp>
+#include <privet/core/npz.hpp>
+#include <privet/core/parameters.hpp>
+#include <privet/core/random_source.hpp>
+#include <privet/core/result.hpp>
+#include <privet/core/rows_view.hpp>
+#include <privet/core/sha256.hpp>
+#include <privet/core/tensor.hpp>
+#include <privet/core/version.hpp>
+
+#if __has_include(<nlohmann/json.hpp>)
+#include <privet/core/json.hpp>
+#include <privet/core/safetensors.hpp>
+#endif
+
+#if __has_include(<zlib.h>)
+#include <privet/core/zlib.hpp>
+#endif
