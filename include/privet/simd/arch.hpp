@@ -1,0 +1,221 @@
+#pragma once
+// The gateway to xsimd, 8 to 14: one vocabulary of vector operations for every kernel, with a
+// scalar architecture beside the vector ones. Version differences are settled here.
+
+#include <xsimd/xsimd.hpp>
+
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+
+#if defined(__AVX__) || defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+namespace privet::simd {
+
+/// The architecture of the scalar reference: a batch of it is the number itself.
+struct scalar {};
+
+#if XSIMD_VERSION_MAJOR >= 8 && !defined(XSIMD_NO_SUPPORTED_ARCHITECTURE)
+using default_arch = xsimd::default_arch;
+#else
+using default_arch = scalar;
+#endif
+
+namespace detail {
+template <class T, class Arch>
+struct batch_of {
+  using type = xsimd::batch<T, Arch>;
+  static constexpr std::size_t width = type::size;
+};
+template <class T>
+struct batch_of<T, scalar> {
+  using type = T;
+  static constexpr std::size_t width = 1;
+};
+} // namespace detail
+
+template <class T, class Arch = default_arch>
+using batch = typename detail::batch_of<T, Arch>::type;
+
+/// Lanes in one batch.
+template <class T, class Arch = default_arch>
+inline constexpr std::size_t width = detail::batch_of<T, Arch>::width;
+
+/// Vector registers the compiler may keep accumulators in.
+#if defined(__AVX512F__) || defined(__aarch64__)
+inline constexpr std::size_t registers = 32;
+#else
+inline constexpr std::size_t registers = 16;
+#endif
+
+template <class Arch, class T>
+batch<T, Arch> broadcast(T value) noexcept {
+  return batch<T, Arch>(value);
+}
+
+template <class Arch, class T>
+batch<T, Arch> load(const T* from) noexcept {
+  if constexpr (std::same_as<Arch, scalar>)
+    return *from;
+  else
+    return batch<T, Arch>::load_unaligned(from);
+}
+
+template <class Arch, class T>
+void store(T* to, batch<T, Arch> v) noexcept {
+  if constexpr (std::same_as<Arch, scalar>)
+    *to = v;
+  else
+    v.store_unaligned(to);
+}
+
+/// The first `n` lanes from memory, the others zero; nothing past `from + n` is touched.
+template <class Arch, class T>
+batch<T, Arch> load_partial(const T* from, std::size_t n) noexcept {
+  if constexpr (std::same_as<Arch, scalar>) {
+    return n ? *from : T{};
+  } else {
+    using B = batch<T, Arch>;
+#if defined(__AVX512F__)
+    if constexpr (sizeof(B) == 64 && std::same_as<T, float>)
+      return B(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1u), from));
+    else if constexpr (sizeof(B) == 64 && std::same_as<T, double>)
+      return B(_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1u), from));
+    else
+#endif
+    {
+      alignas(B) T lanes[width<T, Arch>] = {};
+      std::memcpy(lanes, from, n * sizeof(T));
+      return B::load_aligned(lanes);
+    }
+  }
+}
+
+/// Stores the first `n` lanes.
+template <class Arch, class T>
+void store_partial(T* to, batch<T, Arch> v, std::size_t n) noexcept {
+  if constexpr (std::same_as<Arch, scalar>) {
+    if (n) *to = v;
+  } else {
+    using B = batch<T, Arch>;
+#if defined(__AVX512F__)
+    if constexpr (sizeof(B) == 64 && std::same_as<T, float>)
+      _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << n) - 1u), v);
+    else if constexpr (sizeof(B) == 64 && std::same_as<T, double>)
+      _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << n) - 1u), v);
+    else
+#endif
+    {
+      alignas(B) T lanes[width<T, Arch>];
+      v.store_aligned(lanes);
+      std::memcpy(to, lanes, n * sizeof(T));
+    }
+  }
+}
+
+/// a * b + c, rounded once wherever the target has a fused instruction. xsimd 8.1's own is a
+/// product and a sum on AVX-512, which g++ happens to contract and clang does not.
+template <std::floating_point T>
+T fma(T a, T b, T c) noexcept {
+  return std::fma(a, b, c);
+}
+template <std::floating_point T, class Arch>
+xsimd::batch<T, Arch> fma(xsimd::batch<T, Arch> a, xsimd::batch<T, Arch> b, xsimd::batch<T, Arch> c) noexcept {
+  using B = xsimd::batch<T, Arch>;
+#if defined(__AVX512F__)
+  if constexpr (sizeof(B) == 64 && std::same_as<T, float>) return B(_mm512_fmadd_ps(a, b, c));
+  if constexpr (sizeof(B) == 64 && std::same_as<T, double>) return B(_mm512_fmadd_pd(a, b, c));
+#endif
+#if defined(__FMA__)
+  if constexpr (sizeof(B) == 32 && std::same_as<T, float>) return B(_mm256_fmadd_ps(a, b, c));
+  if constexpr (sizeof(B) == 32 && std::same_as<T, double>) return B(_mm256_fmadd_pd(a, b, c));
+  if constexpr (sizeof(B) == 16 && std::same_as<T, float>) return B(_mm_fmadd_ps(a, b, c));
+  if constexpr (sizeof(B) == 16 && std::same_as<T, double>) return B(_mm_fmadd_pd(a, b, c));
+#endif
+#if defined(__aarch64__)
+  if constexpr (sizeof(B) == 16 && std::same_as<T, float>) return B(vfmaq_f32(c, a, b));
+  if constexpr (sizeof(B) == 16 && std::same_as<T, double>) return B(vfmaq_f64(c, a, b));
+#endif
+  return xsimd::fma(a, b, c);
+}
+
+/// The sum of the lanes.
+template <std::floating_point T>
+T reduce_add(T v) noexcept {
+  return v;
+}
+template <std::floating_point T, class Arch>
+T reduce_add(const xsimd::batch<T, Arch>& v) noexcept {
+#if XSIMD_VERSION_MAJOR >= 9
+  return xsimd::reduce_add(v);
+#else
+  return xsimd::hadd(v);
+#endif
+}
+
+template <std::floating_point T>
+T exp(T x) noexcept {
+  return std::exp(x);
+}
+template <std::floating_point T, class Arch>
+xsimd::batch<T, Arch> exp(const xsimd::batch<T, Arch>& x) noexcept {
+  return xsimd::exp(x);
+}
+
+template <std::floating_point T>
+T tanh(T x) noexcept {
+  return std::tanh(x);
+}
+template <std::floating_point T, class Arch>
+xsimd::batch<T, Arch> tanh(const xsimd::batch<T, Arch>& x) noexcept {
+  return xsimd::tanh(x);
+}
+
+template <std::floating_point T>
+T sqrt(T x) noexcept {
+  return std::sqrt(x);
+}
+template <std::floating_point T, class Arch>
+xsimd::batch<T, Arch> sqrt(const xsimd::batch<T, Arch>& x) noexcept {
+  return xsimd::sqrt(x);
+}
+
+/// Lane-wise `condition ? yes : no`; the lane that is not chosen may hold anything, NaN too.
+template <std::floating_point T>
+T select(bool condition, T yes, T no) noexcept {
+  return condition ? yes : no;
+}
+template <std::floating_point T, class Arch>
+xsimd::batch<T, Arch> select(const xsimd::batch_bool<T, Arch>& condition, const xsimd::batch<T, Arch>& yes,
+                             const xsimd::batch<T, Arch>& no) noexcept {
+  return xsimd::select(condition, yes, no);
+}
+
+/// Applies `f(batch, offset)` and stores its result over a range: whole batches, then the tail.
+/// The operands of `f` for the tail come from `load_lanes<Arch>(p, n)`.
+template <class Arch, class T, class F>
+void for_each_batch(std::size_t n, F&& f) {
+  constexpr std::size_t w = width<T, Arch>;
+  std::size_t i = 0;
+  for (; i + w <= n; i += w) f(i, w);
+  if (i < n) f(i, n - i);
+}
+
+/// A whole or partial batch by its lane count.
+template <class Arch, class T>
+batch<T, Arch> load_lanes(const T* from, std::size_t n) noexcept {
+  return n == width<T, Arch> ? simd::load<Arch>(from) : simd::load_partial<Arch>(from, n);
+}
+template <class Arch, class T>
+void store_lanes(T* to, batch<T, Arch> v, std::size_t n) noexcept {
+  if (n == width<T, Arch>)
+    simd::store<Arch, T>(to, v);
+  else
+    simd::store_partial<Arch, T>(to, v, n);
+}
+
+} // namespace privet::simd
