@@ -1,0 +1,12 @@
+#pragma once
+// Everything in nn/. Written by tools/generate_floor_headers.
+
+#include <privet/nn/activations.hpp>
+#include <privet/nn/dense.hpp>
+#include <privet/nn/dropout.hpp>
+#include <privet/nn/layer.hpp>
+#include <privet/nn/loss.hpp>
+#include <privet/nn/losses.hpp>
+#include <privet/nn/network.hpp>
+#include <privet/nn/sequential.hpp>
+#include <privet/nn/tape.hpp>

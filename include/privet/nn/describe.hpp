@@ -1,0 +1,88 @@
+#pragma once
+// A model's architecture as a message: JSON out, a run-time `network` in.
+
+#include <privet/core/json.hpp>
+#include <privet/nn/network.hpp>
+
+namespace privet {
+
+namespace detail {
+
+inline constexpr std::size_t most_layers = 1000;
+inline constexpr std::size_t widest_layer = std::size_t{1} << 24;
+inline constexpr std::size_t most_parameters = std::size_t{1} << 31;
+
+inline json describe_layer(const dense<>& layer) {
+  return {{"type", "dense"}, {"in", std::size_t{layer.in}}, {"out", std::size_t{layer.out}}};
+}
+inline json describe_layer(const relu&) { return {{"type", "relu"}}; }
+inline json describe_layer(const tanh_layer&) { return {{"type", "tanh"}}; }
+inline json describe_layer(const sigmoid&) { return {{"type", "sigmoid"}}; }
+inline json describe_layer(const dropout& layer) { return {{"type", "dropout"}, {"rate", layer.rate}}; }
+
+inline result<any_layer> read_layer(const json& facts, const std::string& place) {
+  const auto type = read_member<std::string>(facts, "type", place);
+  if (!type) return type.error();
+  if (*type == "relu") return any_layer(relu{});
+  if (*type == "tanh") return any_layer(tanh_layer{});
+  if (*type == "sigmoid") return any_layer(sigmoid{});
+  if (*type == "dropout") {
+    const auto rate = read_member<double>(facts, "rate", place);
+    if (!rate) return rate.error();
+    if (!(*rate >= 0 && *rate < 1)) return error::of(fault::format, place, ": dropout rate ", *rate, ", expected 0 <= rate < 1");
+    return any_layer(dropout(*rate));
+  }
+  if (*type == "dense") {
+    const auto in = read_member<std::size_t>(facts, "in", place), out = read_member<std::size_t>(facts, "out", place);
+    if (!in) return in.error();
+    if (!out) return out.error();
+    if (*in == 0 || *out == 0 || *in > widest_layer || *out > widest_layer)
+      return error::of(fault::format, place, ": dense ", *in, " x ", *out, ", widths must be 1 to ", widest_layer);
+    return any_layer(dense<>{*in, *out});
+  }
+  return error::of(fault::unsupported, place, ": unknown layer type ", in_quotes(*type));
+}
+
+} // namespace detail
+
+/// The architecture as JSON: {"format": "privet.network", "version": 1, "layers": [...]}.
+template <class List>
+json describe(const layer_stack<List>& model) {
+  json layers = json::array();
+  model.layers().for_each([&](const auto& layer) {
+    std::visit([&](const auto& erased) { layers.push_back(detail::describe_layer(erased)); }, detail::erase(layer));
+  });
+  return {{"format", "privet.network"}, {"version", 1}, {"layers", std::move(layers)}};
+}
+
+/// The network that a description names. Nothing in it is believed: errors are N004 for a
+/// malformed description, N003 for layers that do not fit, N011 for unknown ones.
+inline result<network> read_network(const json& description, std::string_view place = "network") {
+  const auto format = read_member<std::string>(description, "format", place);
+  if (!format) return format.error();
+  const auto version = read_member<int>(description, "version", place);
+  if (!version) return version.error();
+  if (*format != "privet.network" || *version != 1)
+    return error::of(fault::unsupported, place, ": ", in_quotes(*format), " version ", *version, ", this build reads 'privet.network' version 1");
+  const auto found = description.find("layers");
+  if (found == description.end() || !found->is_array() || found->empty() || found->size() > detail::most_layers)
+    return error::of(fault::format, place, ": layers must be a list of 1 to ", detail::most_layers);
+
+  std::vector<any_layer> layers;
+  std::size_t parameters = 0;
+  for (const json& facts : *found) {
+    auto layer = detail::read_layer(facts, concat(place, ": layer ", layers.size()));
+    if (!layer) return layer.error();
+    parameters += std::visit([](const auto& l) { return l.size(0); }, *layer);
+    if (parameters > detail::most_parameters)
+      return error::of(fault::format, place, ": more than ", detail::most_parameters, " parameters");
+    layers.push_back(std::move(*layer));
+  }
+  try {
+    return network(std::move(layers));
+  } catch (const exception& why) {
+    return error{why.kind(), concat(why.what(), " (", place, ')')};
+  }
+}
+
+} // namespace privet

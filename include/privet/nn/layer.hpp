@@ -1,0 +1,104 @@
+#pragma once
+// What a network asks of a layer. A layer is a small type that knows its shapes and how many
+// parameters it reads; it owns no storage and receives its slice of the flat vector.
+
+#include <privet/core/rows_view.hpp>
+#include <privet/simd/arch.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace privet {
+
+/// A width that is known only at run time.
+inline constexpr std::size_t dynamic = static_cast<std::size_t>(-1);
+
+/// A width: a type when it is static, a number when it is dynamic; one code reads both.
+template <std::size_t N>
+struct extent {
+  constexpr extent() = default;
+  constexpr explicit(false) extent(std::size_t) noexcept {}
+  constexpr operator std::size_t() const noexcept { return N; }
+};
+template <>
+struct extent<dynamic> {
+  std::size_t value = 0;
+  constexpr extent() = default;
+  constexpr explicit(false) extent(std::size_t n) noexcept : value(n) {}
+  constexpr operator std::size_t() const noexcept { return value; }
+};
+
+enum class mode { training, inference };
+
+/// What a layer may know about the run. Random layers draw from (seed, step, example, layer),
+/// so the same example meets the same coins however the batch is cut.
+struct layer_context {
+  privet::mode mode = mode::inference;
+  std::uint64_t seed = 0;
+  std::uint64_t step = 0;
+  std::uint32_t first_example = 0; ///< index in the logical batch of the first row
+  std::uint32_t layer = 0;
+};
+
+/// A tensor of a layer as files name it: `offset` and sizes count scalars in the layer's slice.
+struct named_tensor {
+  std::string name;
+  std::vector<std::size_t> shape; ///< in the file
+  std::size_t offset = 0;
+  std::size_t size = 0;
+  bool transposed = false; ///< the file holds the transpose of what memory holds
+};
+
+/// The widths and pointers of one call on a chunk of rows; all arrays row-major and dense.
+template <class T>
+struct layer_rows {
+  std::size_t rows;
+  std::size_t in;
+  std::size_t out;
+  const T* input;  ///< (rows, in)
+  const T* output; ///< (rows, out), what forward wrote
+};
+
+/// A layer. Law: gradients agree with finite differences; squared norms and sums agree with
+/// batches of one.
+///
+///   out_width(in)                        the width it makes of `in`; `dynamic` if unknown
+///   accepts(in)                          whether it can read rows this wide
+///   size(in)                             how many parameters it reads
+///   forward(p, rows, in, out, x, y, context)
+///   backward(p, call, dy, dx, context)   dx = dy * Jacobian
+///   add_squared_norms(call, dy, n)       n[i] += |gradient of example i|^2, exact
+///   accumulate(call, dy, g)              g += sum over rows of the gradients
+///   mixes_examples(mode)                 whether one row's output depends on other rows
+template <class L>
+concept Layer = requires(const L layer, std::size_t n, layer_rows<float> call, std::span<const float> p, const float* x,
+                         float* y, layer_context context) {
+  { layer.out_width(n) } -> std::convertible_to<std::size_t>;
+  { layer.accepts(n) } -> std::convertible_to<bool>;
+  { layer.size(n) } -> std::convertible_to<std::size_t>;
+  { L::mixes_examples(mode::training) } -> std::convertible_to<bool>;
+  layer.template forward<simd::default_arch>(p, n, n, n, x, y, context);
+  layer.template backward<simd::default_arch>(p, call, x, y, context);
+};
+
+/// A layer that reads parameters.
+template <class L>
+concept ParametricLayer = Layer<L> && requires(const L layer, layer_rows<float> call, const float* dy, std::span<float> v) {
+  layer.template add_squared_norms<simd::default_arch>(call, dy, v);
+  layer.template accumulate<simd::default_arch>(call, dy, v);
+  { layer.tensors() } -> std::same_as<std::vector<named_tensor>>;
+};
+
+/// Base of layers without parameters that map each value on its own.
+struct elementwise {
+  static constexpr std::size_t out_width(std::size_t in) noexcept { return in; }
+  static constexpr bool accepts(std::size_t) noexcept { return true; }
+  static constexpr std::size_t size(std::size_t) noexcept { return 0; }
+  static constexpr bool mixes_examples(mode) noexcept { return false; }
+};
+
+} // namespace privet

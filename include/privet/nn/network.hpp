@@ -1,0 +1,70 @@
+#pragma once
+// A model whose layers are known only at run time: built from a description that arrived as a
+// message, trained by the same engine as `sequential`.
+
+#include <privet/nn/activations.hpp>
+#include <privet/nn/dense.hpp>
+#include <privet/nn/dropout.hpp>
+#include <privet/nn/sequential.hpp>
+
+#include <utility>
+#include <variant>
+
+namespace privet {
+
+/// Any layer that a description can name.
+using any_layer = std::variant<dense<>, relu, tanh_layer, sigmoid, dropout>;
+
+namespace detail {
+
+class layer_vector {
+ public:
+  explicit layer_vector(std::vector<any_layer> layers) : layers_(std::move(layers)) {}
+  std::size_t size() const noexcept { return layers_.size(); }
+  template <class F>
+  void visit(std::size_t i, F&& f) const {
+    std::visit(f, layers_[i]);
+  }
+  template <class F>
+  void for_each(F&& f) const {
+    for (const auto& layer : layers_) std::visit(f, layer);
+  }
+
+ private:
+  std::vector<any_layer> layers_;
+};
+
+/// The run-time form of a layer: itself, with its widths as numbers.
+template <class L>
+any_layer erase(const L& layer) {
+  return layer;
+}
+template <std::size_t In, std::size_t Out>
+any_layer erase(const dense<In, Out>& layer) {
+  return dense<>{std::size_t{layer.in}, std::size_t{layer.out}};
+}
+
+} // namespace detail
+
+/// Layers in order, held by value. Same parameters, same order, same bits as the `sequential`
+/// with the same layers.
+class network : public layer_stack<detail::layer_vector> {
+ public:
+  static constexpr std::size_t parameter_count = dynamic;
+
+  /// Throws N003 where neighbours do not fit, N001 when there are no layers.
+  explicit network(std::vector<any_layer> layers) : layer_stack(detail::layer_vector(std::move(layers))) {}
+
+  template <class List>
+  explicit network(const layer_stack<List>& model) : network(erased(model)) {}
+
+ private:
+  template <class List>
+  static std::vector<any_layer> erased(const layer_stack<List>& model) {
+    std::vector<any_layer> all;
+    model.layers().for_each([&](const auto& layer) { all.push_back(detail::erase(layer)); });
+    return all;
+  }
+};
+
+} // namespace privet

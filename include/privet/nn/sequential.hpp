@@ -1,0 +1,238 @@
+#pragma once
+// Layers one after another. `sequential` knows its layers by type; `network` (nn/network.hpp)
+// holds them by value at run time; both are the same engine over another list, and so give
+// the same bits.
+
+#include <privet/core/indexed_list.hpp>
+#include <privet/core/parameters.hpp>
+#include <privet/nn/layer.hpp>
+#include <privet/nn/tape.hpp>
+
+#include <algorithm>
+#include <memory>
+
+namespace privet {
+
+/// The engine: a list of layers read against one flat vector.
+///
+/// List      offers `size()`, `visit(i, f)` and `for_each(f)`
+/// Order     parameters lie in layer order, each layer as it documents
+template <class List>
+class layer_stack {
+ public:
+  explicit layer_stack(List layers) : layers_(std::move(layers)) { measure(); }
+
+  const List& layers() const noexcept { return layers_; }
+  std::size_t depth() const noexcept { return places_.size(); }
+  std::size_t in_width() const noexcept { return places_.front().in; }
+  std::size_t out_width() const noexcept { return places_.back().out; }
+  group_sizes sizes() const noexcept { return {.shared = places_.back().offset + places_.back().size}; }
+
+  template <class T = float>
+  parameters<T> make_parameters() const {
+    return parameters<T>(sizes());
+  }
+  template <class T = float>
+  tape<T> make_tape(std::size_t capacity) const {
+    std::vector<std::size_t> widths;
+    for (const auto& place : places_) widths.push_back(place.out);
+    return tape<T>(widths, capacity);
+  }
+
+  /// Runs rows through every layer; the last layer's output is `tape.output(depth() - 1)`.
+  template <class Arch = simd::default_arch, class T>
+  void forward(std::span<const T> p, std::size_t rows, const T* x, tape<T>& memory, layer_context context = {}) const {
+    for (std::size_t i = 0; i < depth(); ++i) {
+      context.layer = static_cast<std::uint32_t>(i);
+      layers_.visit(i, [&](const auto& layer) {
+        layer.template forward<Arch>(slice(p, i), rows, places_[i].in, places_[i].out, input(i, x, memory),
+                                     memory.output(i), context);
+      });
+    }
+  }
+
+  /// From the delta of the last layer to the delta of every layer's output. The delta of the
+  /// network's input is not computed: nobody reads it.
+  template <class Arch = simd::default_arch, class T>
+  void backward(std::span<const T> p, std::size_t rows, const T* x, tape<T>& memory, layer_context context = {}) const {
+    for (std::size_t i = depth(); i-- > 1;) {
+      context.layer = static_cast<std::uint32_t>(i);
+      layers_.visit(i, [&](const auto& layer) {
+        layer.template backward<Arch>(slice(p, i), call(i, rows, x, memory), static_cast<const T*>(memory.delta(i)),
+                                      memory.delta(i - 1), context);
+      });
+    }
+  }
+
+  /// norms[r] = squared l2 norm of the gradient of row r over all trained parameters, exact,
+  /// without forming any per-example gradient. Call after `backward`.
+  template <class Arch = simd::default_arch, class T>
+  void squared_norms(std::size_t rows, const T* x, tape<T>& memory, std::span<T> norms) const {
+    std::fill_n(norms.begin(), rows, T{});
+    for_each_parametric([&](std::size_t i, const auto& layer) {
+      layer.template add_squared_norms<Arch>(call(i, rows, x, memory), static_cast<const T*>(memory.delta(i)), norms);
+    });
+  }
+
+  /// Multiplies the deltas of row r by coefficients[r]. A row with coefficient 0 is masked: its
+  /// deltas, activations and input are replaced by zeros through a select, so that a row that
+  /// holds NaN or infinity leaves no trace in the sum.
+  template <class Arch = simd::default_arch, class T>
+  void weigh(std::size_t rows, T* x, tape<T>& memory, std::span<const T> coefficients) const {
+    for (std::size_t r = 0; r < rows; ++r) {
+      select_row<Arch>(x + r * in_width(), in_width(), coefficients[r], T{1});
+      for (std::size_t i = 0; i < depth(); ++i) {
+        const std::size_t width = places_[i].out;
+        select_row<Arch>(memory.output(i) + r * width, width, coefficients[r], T{1});
+        select_row<Arch>(memory.delta(i) + r * width, width, coefficients[r], coefficients[r]);
+      }
+    }
+  }
+
+  /// gradient += sum over rows of the per-example gradients (of the deltas as they stand).
+  template <class Arch = simd::default_arch, class T>
+  void accumulate(std::size_t rows, const T* x, tape<T>& memory, std::span<T> gradient) const {
+    for_each_parametric([&](std::size_t i, const auto& layer) {
+      layer.template accumulate<Arch>(call(i, rows, x, memory), static_cast<const T*>(memory.delta(i)),
+                                      gradient.subspan(places_[i].offset, places_[i].size));
+    });
+  }
+
+  /// Fills the parameters layer by layer; `fill(weights, fan_in, fan_out)` fills those of one.
+  template <class T, class Fill>
+  void initialise(parameters<T>& p, Fill&& fill) const {
+    for_each_parametric([&](std::size_t i, const auto& layer) {
+      layer.initialise(p.trained().subspan(places_[i].offset, places_[i].size), fill);
+    });
+  }
+
+  /// Every tensor as files name it: `<layer index>.<name>`, offsets into the shared group.
+  std::vector<named_tensor> tensors() const {
+    std::vector<named_tensor> all;
+    for_each_parametric([&](std::size_t i, const auto& layer) {
+      for (auto tensor : layer.tensors()) {
+        tensor.name = concat(i, '.', tensor.name);
+        tensor.offset += places_[i].offset;
+        all.push_back(std::move(tensor));
+      }
+    });
+    return all;
+  }
+
+  bool mixes_examples(mode m) const {
+    bool mixes = false;
+    layers_.for_each([&](const auto& layer) { mixes = mixes || layer.mixes_examples(m); });
+    return mixes;
+  }
+
+ private:
+  struct place {
+    std::size_t in, out, offset, size;
+  };
+
+  /// Resolves widths and offsets. Throws N003 where two neighbours do not fit.
+  void measure() {
+    require(layers_.size() > 0, fault::argument, "sequential: no layers");
+    std::size_t width = dynamic, offset = 0, index = 0;
+    layers_.for_each([&](const auto& layer) {
+      if (width == dynamic) width = first_width(layer);
+      require(layer.accepts(width), fault::shape, "layer ", index, " cannot read rows ", width,
+              " wide, which is what the layer before it writes");
+      const std::size_t out = layer.out_width(width), size = layer.size(width);
+      places_.push_back({width, out, offset, size});
+      width = out;
+      offset += size;
+      ++index;
+    });
+  }
+
+  template <class L>
+  static std::size_t first_width(const L& layer) {
+    if constexpr (requires { std::size_t{layer.in}; }) {
+      return layer.in;
+    } else {
+      fail(fault::argument, "sequential: the first layer must know the width of the rows it reads");
+    }
+  }
+
+  template <class F>
+  void for_each_parametric(F&& f) const {
+    for (std::size_t i = 0; i < depth(); ++i)
+      layers_.visit(i, [&]<class L>(const L& layer) {
+        if constexpr (ParametricLayer<L>) f(i, layer);
+      });
+  }
+
+  template <class T>
+  std::span<const T> slice(std::span<const T> p, std::size_t i) const {
+    return p.subspan(places_[i].offset, places_[i].size);
+  }
+  template <class T>
+  static const T* input(std::size_t i, const T* x, tape<T>& memory) {
+    return i == 0 ? x : memory.output(i - 1);
+  }
+  template <class T>
+  layer_rows<T> call(std::size_t i, std::size_t rows, const T* x, tape<T>& memory) const {
+    return {rows, places_[i].in, places_[i].out, input(i, x, memory), memory.output(i)};
+  }
+
+  template <class Arch, class T>
+  static void select_row(T* row, std::size_t width, T coefficient, T factor) {
+    const auto zero = simd::broadcast<Arch>(T{}), c = simd::broadcast<Arch>(coefficient), f = simd::broadcast<Arch>(factor);
+    simd::for_each_batch<Arch, T>(width, [&](std::size_t j, std::size_t n) {
+      simd::store_lanes<Arch, T>(row + j, simd::select(c == zero, zero, simd::load_lanes<Arch>(row + j, n) * f), n);
+    });
+  }
+
+  List layers_;
+  std::vector<place> places_;
+};
+
+namespace detail {
+
+/// The widths of a static list, folded at compile time.
+struct static_shape {
+  std::size_t width = dynamic;   ///< of the rows so far
+  std::size_t parameters = 0;    ///< so far; `dynamic` when a width is
+  bool fits = true;
+};
+
+template <class L>
+consteval static_shape through(static_shape shape) {
+  if constexpr (requires { L::static_in; }) {
+    if (shape.width != dynamic && L::static_in != dynamic && shape.width != L::static_in) shape.fits = false;
+    const bool known = L::static_in != dynamic && L::static_out != dynamic && shape.parameters != dynamic;
+    shape.parameters = known ? shape.parameters + L::static_size : dynamic;
+    shape.width = L::static_out;
+  }
+  return shape;
+}
+
+template <class... L>
+consteval static_shape shape_of() {
+  static_shape shape;
+  ((shape = through<L>(shape)), ...);
+  return shape;
+}
+
+} // namespace detail
+
+/// Layers in order, their types known: `sequential{dense<43, 128>{}, relu{}, dense<128, 6>{}}`.
+///
+/// `parameter_count` is a compile-time number when every width is (6,406 here), else `dynamic`.
+/// Neighbours whose static widths disagree do not compile; run-time widths throw N003.
+template <Layer... L>
+  requires(sizeof...(L) > 0)
+class sequential : public layer_stack<indexed_list<L...>> {
+  static_assert(detail::shape_of<L...>().fits,
+                "[P012 layer-shape] two neighbouring layers disagree about the width between them: the second reads "
+                "another number of columns than the first writes. Compare the widths in sequential{...}. docs/errors/P012.md");
+
+ public:
+  static constexpr std::size_t parameter_count = detail::shape_of<L...>().parameters;
+
+  explicit sequential(L... layers)
+      : layer_stack<indexed_list<L...>>(indexed_list<L...>(std::move(layers)...)) {}
+};
+
+} // namespace privet

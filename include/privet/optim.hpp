@@ -1,0 +1,8 @@
+#pragma once
+// Everything in optim/. Written by tools/generate_floor_headers.
+
+#include <privet/optim/adam.hpp>
+#include <privet/optim/rmsprop.hpp>
+#include <privet/optim/schedule.hpp>
+#include <privet/optim/sgd.hpp>
+#include <privet/optim/weight_decay.hpp>

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <privet/core/chain.hpp>
+#include <privet/simd/arch.hpp>
+
+namespace privet {
+
+/// RMSProp.
+///
+/// Formula   v = smoothing v + (1 - smoothing) g^2;  step = learning_rate * g / (sqrt(v) + epsilon)
+/// Source    Tieleman and Hinton 2012, lecture 6.5; epsilon and defaults as in torch.optim.RMSprop
+struct rmsprop {
+  static constexpr stage_role role = stage_role::pointwise;
+  static constexpr std::size_t slots = 1;
+  /// Rescaling by past gradients undoes a bound: no noise may follow.
+  template <Label L>
+  using after = std::conditional_t<Bounded<L>, raw<typename L::unit>, L>;
+
+  double learning_rate = 0.01;
+  double smoothing = 0.99;
+  double epsilon = 1e-8;
+
+  template <class T>
+  void update(std::span<T> g, std::size_t, state_slice<T> state, const update_context<T>&) const {
+    using arch = simd::default_arch;
+    const auto keep = simd::broadcast<arch>(static_cast<T>(smoothing)), fresh = simd::broadcast<arch>(static_cast<T>(1 - smoothing));
+    const auto rate = simd::broadcast<arch>(static_cast<T>(learning_rate)), floor = simd::broadcast<arch>(static_cast<T>(epsilon));
+    T* const v = state.slot(0).data();
+    simd::for_each_batch<arch, T>(g.size(), [&](std::size_t i, std::size_t n) {
+      const auto gradient = simd::load_lanes<arch>(g.data() + i, n);
+      const auto square = simd::fma(keep, simd::load_lanes<arch>(v + i, n), fresh * gradient * gradient);
+      simd::store_lanes<arch, T>(v + i, square, n);
+      simd::store_lanes<arch, T>(g.data() + i, rate * gradient / (simd::sqrt(square) + floor), n);
+    });
+  }
+};
+
+} // namespace privet

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <privet/core/chain.hpp>
+
+namespace privet {
+
+/// Adds `rate` times the parameters to the gradient: the gradient of rate / 2 * |w|^2. Before
+/// the optimiser it is torch's `weight_decay` argument; it reads no rows, so it costs no privacy.
+struct weight_decay {
+  static constexpr stage_role role = stage_role::pointwise;
+  static constexpr std::size_t slots = 0;
+
+  double rate = 0;
+
+  template <class T>
+  void update(std::span<T> g, std::size_t, state_slice<T>, const update_context<T>& context) const {
+    const T factor = static_cast<T>(rate);
+    for (std::size_t i = 0; i < g.size(); ++i) g[i] += factor * context.parameters[i];
+  }
+};
+
+} // namespace privet

@@ -1,0 +1,6 @@
+#pragma once
+// Everything in train/. Written by tools/generate_floor_headers.
+
+#include <privet/train/evaluate.hpp>
+#include <privet/train/metrics.hpp>
+#include <privet/train/step.hpp>

@@ -1,0 +1,81 @@
+#pragma once
+// Running a trained model over rows: predictions, and how good they are.
+
+#include <privet/core/parameters.hpp>
+#include <privet/core/rows_view.hpp>
+#include <privet/nn/losses.hpp>
+#include <privet/nn/sequential.hpp>
+#include <privet/train/metrics.hpp>
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+namespace privet {
+
+/// Throws N003 unless rows are as wide as the model reads, N006 for a label that is no output.
+template <class Model, class T>
+void check_rows(const Model& model, rows_view<T> rows, std::span<const std::int32_t> labels) {
+  require(rows.columns == model.in_width(), fault::shape, "the model reads rows ", model.in_width(), " wide, got ", rows.columns);
+  require(labels.size() == rows.rows, fault::shape, rows.rows, " rows with ", labels.size(), " labels");
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    require(labels[i] >= 0 && static_cast<std::size_t>(labels[i]) < model.out_width(), fault::label, "row ", i, " has label ",
+            labels[i], ", the model has outputs 0 to ", model.out_width(), " - 1");
+}
+
+/// Calls `f(first_row, rows, outputs)` for chunks of rows, outputs (rows, out_width).
+template <class Arch = simd::default_arch, class Model, class T, class F>
+void for_each_output(const Model& model, const parameters<T>& p, rows_view<T> rows, F&& f) {
+  require(rows.columns == model.in_width(), fault::shape, "the model reads rows ", model.in_width(), " wide, got ", rows.columns);
+  constexpr std::size_t chunk = 256;
+  auto memory = model.template make_tape<T>(std::min(chunk, rows.rows));
+  for (std::size_t first = 0; first < rows.rows; first += chunk) {
+    const std::size_t n = std::min(chunk, rows.rows - first);
+    model.template forward<Arch>(p.trained(), n, rows.data + first * rows.columns, memory);
+    f(first, n, static_cast<const T*>(memory.output(model.depth() - 1)));
+  }
+}
+
+/// The class with the largest output, for every row; the first of equals.
+template <class Arch = simd::default_arch, class Model, class T>
+std::vector<std::int32_t> predict(const Model& model, const parameters<T>& p, rows_view<T> rows) {
+  std::vector<std::int32_t> classes(rows.rows);
+  const std::size_t width = model.out_width();
+  for_each_output<Arch>(model, p, rows, [&](std::size_t first, std::size_t n, const T* z) {
+    for (std::size_t r = 0; r < n; ++r, z += width)
+      classes[first + r] = static_cast<std::int32_t>(std::max_element(z, z + width) - z);
+  });
+  return classes;
+}
+
+struct evaluation {
+  confusion_matrix confusion;
+  double log_loss = 0; ///< mean cross-entropy, in nats
+};
+
+/// Predictions against labels. Throws as `check_rows`.
+template <class Arch = simd::default_arch, class Model, class T>
+evaluation evaluate(const Model& model, const parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels) {
+  check_rows(model, rows, labels);
+  evaluation result{confusion_matrix(model.out_width()), 0};
+  const std::size_t width = model.out_width();
+  std::vector<T> losses(256), deltas(256 * width);
+  double total = 0;
+  for_each_output<Arch>(model, p, rows, [&](std::size_t first, std::size_t n, const T* z) {
+    softmax_cross_entropy{}.evaluate<Arch>(n, width, z, labels.data() + first, losses.data(), deltas.data());
+    for (std::size_t r = 0; r < n; ++r, z += width) {
+      total += losses[r];
+      result.confusion.add(static_cast<std::size_t>(labels[first + r]),
+                           static_cast<std::size_t>(std::max_element(z, z + width) - z));
+    }
+  });
+  if (rows.rows) result.log_loss = total / static_cast<double>(rows.rows);
+  return result;
+}
+
+template <class Arch = simd::default_arch, class Model, class T, LabelledRows<T> Data>
+evaluation evaluate(const Model& model, const parameters<T>& p, const Data& data) {
+  return evaluate<Arch>(model, p, rows_view<T>(data.view()), std::span<const std::int32_t>(data.labels));
+}
+
+} // namespace privet

@@ -1,0 +1,69 @@
+#pragma once
+// What a client does with the weights it was sent: some epochs over its own rows.
+
+#include <privet/core/rows_view.hpp>
+#include <privet/data/sampler.hpp>
+#include <privet/train/step.hpp>
+
+#include <utility>
+
+namespace privet {
+
+/// Rounds of local training over fixed rows, each `epochs` long.
+///
+/// Memory    the optimiser's state starts from zero in every round, but the step number goes on,
+///           so that a schedule runs over the whole federation. A round is therefore a function
+///           of (weights, rows, seed, client, round): it can be done again after a crash.
+template <class Model, Loss LossType, class Chain, class T = float, class Arch = simd::default_arch>
+class local_training {
+ public:
+  struct outcome {
+    std::uint64_t steps = 0;
+    double loss = 0; ///< mean over the rows of all epochs
+  };
+
+  /// Throws N001 for no rows or an empty batch.
+  local_training(const Model& model, LossType loss, Chain steps, std::size_t epochs, std::size_t batch, std::size_t rows,
+                 std::uint64_t seed, std::uint32_t client)
+      : step_(model, loss, steps),
+        epochs_(epochs),
+        seed_(seed),
+        client_(client),
+        batches_(rows, batch, seed, stream_id(purpose::batches, 0, client)),
+        state_(step_.init()) {}
+
+  std::uint64_t steps_per_round() const noexcept { return epochs_ * batches_.size(); }
+  const Model& model() const noexcept { return step_.model(); }
+
+  /// Trains `p` in place.
+  outcome run(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels, std::uint64_t round) {
+    std::ranges::fill(state_.slots, T{});
+    state_.step = round * steps_per_round();
+    return resume(p, rows, labels, round);
+  }
+
+  /// The same, but the optimiser's state goes on from the round before.
+  outcome resume(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels, std::uint64_t round) {
+    // A multiple of an odd constant keeps the coins of clients apart from each other.
+    const std::uint64_t coins = seed_ ^ (std::uint64_t{client_} + 1) * 0x9E3779B97F4A7C15u;
+    outcome result;
+    for (std::size_t e = 0; e < epochs_; ++e) {
+      batches_.start(round * epochs_ + e);
+      for (std::size_t b = 0; b < batches_.size(); ++b)
+        result.loss += step_(p, state_, rows, labels.data(), batches_[b], static_cast<double>(batches_[b].size()), coins);
+    }
+    result.steps = steps_per_round();
+    result.loss /= static_cast<double>(rows.rows * epochs_);
+    return result;
+  }
+
+ private:
+  training_step<Model, LossType, Chain, T, Arch> step_;
+  std::size_t epochs_;
+  std::uint64_t seed_;
+  std::uint32_t client_;
+  shuffled_batches batches_;
+  chain_state<T> state_;
+};
+
+} // namespace privet
