@@ -1,0 +1,154 @@
+#pragma once
+// A client: rows that stay, and answers that carry none of them.
+
+#include <privet/data/dataset.hpp>
+#include <privet/data/standardise.hpp>
+#include <privet/federated/message.hpp>
+#include <privet/nn/describe.hpp>
+#include <privet/nn/losses.hpp>
+#include <privet/train/initialise.hpp>
+#include <privet/train/local_training.hpp>
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace privet {
+
+/// Whoever answers messages: bytes in, bytes out, never an exception for what the bytes hold.
+class participant {
+ public:
+  virtual ~participant() = default;
+  virtual std::vector<std::byte> answer(std::span<const std::byte> request) = 0;
+};
+
+/// What a client runs between two messages: an optimiser chain, how long, on which batches.
+template <class Chain, Loss LossType = softmax_cross_entropy>
+struct local_recipe {
+  Chain steps;
+  std::size_t epochs = 1;
+  std::size_t batch = 32;
+  LossType loss{};
+};
+template <class Chain>
+local_recipe(Chain, std::size_t, std::size_t) -> local_recipe<Chain>;
+
+/// One party of a federation. It holds its rows, learns the model from a message, and answers
+/// with sums and updates only.
+///
+/// Order     ask_schema, ask_moments, agree, architecture, (ask_start,) train ...; a message out of
+///           order, of another schema or of the wrong size is answered with a refusal
+template <class Chain, Loss LossType = softmax_cross_entropy, class Arch = simd::default_arch>
+class office : public participant {
+ public:
+  /// `id` counts from 1; the seed is the federation's. Throws as `dataset::check`, N001 for no rows.
+  office(std::uint32_t id, dataset<float> data, local_recipe<Chain, LossType> recipe, std::uint64_t seed)
+      : id_(id), data_(std::move(data)), recipe_(std::move(recipe)), seed_(seed) {
+    data_.check();
+    require(data_.rows() > 0, fault::argument, "office ", id, " has no rows");
+  }
+
+  std::vector<std::byte> answer(std::span<const std::byte> request) override {
+    auto reply = handle(request);
+    if (!reply) reply = make(message_kind::refusal, {}, copy_of(reply.error().message));
+    return encode(*reply);
+  }
+
+  const dataset<float>& data() const noexcept { return data_; }
+
+ private:
+  result<message> handle(std::span<const std::byte> request) {
+    auto m = decode_message(request);
+    if (!m) return m.error();
+    try {
+      switch (m->kind) {
+        case message_kind::ask_schema: return make(message_kind::schema, *m, encode_schema({data_.schema, data_.rows()}));
+        case message_kind::ask_moments: return sum_moments(*m);
+        case message_kind::agree: return agree(*m);
+        case message_kind::architecture: return build(*m);
+        case message_kind::ask_start: return start(*m);
+        case message_kind::train: return train(*m);
+        default: return error::of(fault::message, "office ", id_, ": message kind ", static_cast<unsigned>(m->kind), " is none that a client answers");
+      }
+    } catch (const exception& why) { // a caller's mistake there is a peer's mistake here
+      return error{why.kind(), why.what()};
+    }
+  }
+
+  result<message> sum_moments(const message& m) {
+    const auto all = decode_number(m.body, "ask_moments");
+    if (!all) return all.error();
+    if (*all < data_.rows()) return error::of(fault::message, "office ", id_, ": has ", data_.rows(), " rows, all clients together ", *all);
+    auto sums = moments::of(data_).values;
+    for (auto& x : sums) x /= static_cast<double>(*all);
+    return make(message_kind::moments, m, encode_numbers(std::span<const double>(sums)));
+  }
+
+  result<message> agree(const message& m) {
+    auto values = decode_numbers<double>(m.body, "agree");
+    if (!values) return values.error();
+    if (!values->empty()) data_ = standardiser::from({std::move(*values)}).apply(std::move(data_));
+    return make(message_kind::agreed, m, {});
+  }
+
+  result<message> build(const message& m) {
+    const auto description = parse_json(text_of(m.body), "architecture");
+    if (!description) return description.error();
+    auto model = read_network(*description, "architecture");
+    if (!model) return model.error();
+    if (model->in_width() != data_.columns() || model->out_width() != data_.classes())
+      return error::of(fault::shape, "office ", id_, ": the model reads ", model->in_width(), " columns and knows ", model->out_width(),
+                       " classes, the data has ", data_.columns(), " and ", data_.classes());
+    training_.emplace(*model, recipe_.loss, recipe_.steps, recipe_.epochs, recipe_.batch, data_.rows(), seed_, id_);
+    weights_ = model->template make_parameters<float>();
+    return make(message_kind::ready, m, encode_number(weights_.shared().size()));
+  }
+
+  result<message> start(const message& m) {
+    const auto seed = decode_number(m.body, "ask_start");
+    if (!seed) return seed.error();
+    if (!training_) return error::of(fault::message, "office ", id_, ": asked for weights before it was sent a model");
+    const auto first = initialise<float>(training_->model(), *seed);
+    return make(message_kind::start, m, encode_numbers(std::span<const float>(first.shared())));
+  }
+
+  result<message> train(const message& m) {
+    if (!training_) return error::of(fault::message, "office ", id_, ": asked to train before it was sent a model");
+    if (m.schema_hash != data_.schema.hash())
+      return error::of(fault::schema, "office ", id_, ": the round is for another schema than ", data_.schema.hash_text());
+    const auto order = decode_order(m.body);
+    if (!order) return order.error();
+    const auto shared = weights_.shared();
+    if (order->weights.size() != shared.size())
+      return error::of(fault::shape, "office ", id_, ": got ", order->weights.size(), " weights, the model has ", shared.size());
+    if (order->examples < data_.rows()) return error::of(fault::message, "office ", id_, ": has ", data_.rows(), " rows, the round ", order->examples);
+
+    std::ranges::copy(order->weights, shared.begin());
+    const auto done = training_->run(weights_, data_.view(), data_.labels, m.round);
+    client_update u;
+    u.examples = data_.rows();
+    u.steps = done.steps;
+    u.loss = done.loss;
+    u.weight = static_cast<double>(data_.rows()) / static_cast<double>(order->examples);
+    u.shared.resize(shared.size());
+    for (std::size_t i = 0; i < shared.size(); ++i) u.shared[i] = static_cast<float>(u.weight * (static_cast<double>(order->weights[i]) - shared[i]));
+    return make(message_kind::update, m, encode_update(u));
+  }
+
+  message make(message_kind kind, const message& request, std::vector<std::byte> body) const {
+    return {kind, data_.schema.hash(), request.round, id_, std::move(body)};
+  }
+  static std::vector<std::byte> copy_of(std::string_view text) {
+    const auto bytes = bytes_of(text);
+    return {bytes.begin(), bytes.end()};
+  }
+
+  std::uint32_t id_;
+  dataset<float> data_;
+  local_recipe<Chain, LossType> recipe_;
+  std::uint64_t seed_;
+  std::optional<local_training<network, LossType, Chain, float, Arch>> training_;
+  parameters<float> weights_;
+};
+
+} // namespace privet

@@ -1,0 +1,20 @@
+#pragma once
+// What a client sends back after local training, and what the server may learn from it.
+
+#include <cstdint>
+#include <vector>
+
+namespace privet {
+
+/// One client's contribution to one round.
+struct client_update {
+  std::uint32_t sender = 0;
+  std::uint64_t schema_hash = 0; ///< of the client's scaled schema
+  std::uint64_t examples = 0;    ///< rows it trained on
+  std::uint64_t steps = 0;       ///< optimiser steps it took
+  double weight = 0;             ///< examples / examples of all clients of this round
+  double loss = 0;               ///< mean over its rows
+  std::vector<float> shared;     ///< weight * (weights received - weights after training), shared group
+};
+
+} // namespace privet
