@@ -7,6 +7,7 @@
 #include <privet/core/dtype.hpp>
 #include <privet/core/error.hpp>
 #include <privet/core/file.hpp>
+#include <privet/core/fixed_point.hpp>
 #include <privet/core/indexed_list.hpp>
 #include <privet/core/labels.hpp>
 #include <privet/core/npy.hpp>
@@ -17,7 +18,9 @@
 #include <privet/core/rows_view.hpp>
 #include <privet/core/sha256.hpp>
 #include <privet/core/tensor.hpp>
+#include <privet/core/transport.hpp>
 #include <privet/core/version.hpp>
+#include <privet/core/wipe.hpp>
 
 #if __has_include(<nlohmann/json.hpp>)
 #include <privet/core/json.hpp>

@@ -1,9 +1,18 @@
 #pragma once
 // Everything in data/. Written by tools/generate_floor_headers.
 
+#include <privet/data/accelerometer.hpp>
 #include <privet/data/arff.hpp>
+#include <privet/data/csv.hpp>
 #include <privet/data/dataset.hpp>
+#include <privet/data/idx.hpp>
 #include <privet/data/lines.hpp>
+#include <privet/data/partition.hpp>
+#include <privet/data/records.hpp>
+#include <privet/data/sampler.hpp>
 #include <privet/data/schema.hpp>
+#include <privet/data/split.hpp>
+#include <privet/data/standardise.hpp>
+#include <privet/data/uci_har.hpp>
 #include <privet/data/wisdm.hpp>
 #include <privet/data/wisdm_features.hpp>

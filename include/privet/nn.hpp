@@ -10,3 +10,8 @@
 #include <privet/nn/network.hpp>
 #include <privet/nn/sequential.hpp>
 #include <privet/nn/tape.hpp>
+
+#if __has_include(<nlohmann/json.hpp>)
+#include <privet/nn/describe.hpp>
+#include <privet/nn/weights.hpp>
+#endif

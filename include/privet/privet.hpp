@@ -8,3 +8,4 @@
 #include <privet/data.hpp>
 #include <privet/random.hpp>
 #include <privet/train.hpp>
+#include <privet/federated.hpp>

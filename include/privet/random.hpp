@@ -2,4 +2,8 @@
 // Everything in random/. Written by tools/generate_floor_headers.
 
 #include <privet/random/distributions.hpp>
+#include <privet/random/fork_generation.hpp>
+#include <privet/random/init_normal.hpp>
+#include <privet/random/normal.hpp>
 #include <privet/random/replayable.hpp>
+#include <privet/random/system.hpp>

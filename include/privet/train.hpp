@@ -2,5 +2,8 @@
 // Everything in train/. Written by tools/generate_floor_headers.
 
 #include <privet/train/evaluate.hpp>
+#include <privet/train/initialise.hpp>
+#include <privet/train/local_training.hpp>
 #include <privet/train/metrics.hpp>
 #include <privet/train/step.hpp>
+#include <privet/train/trainer.hpp>

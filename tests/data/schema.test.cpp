@@ -27,8 +27,10 @@ TEST_CASE("the first difference names the place and both sides") {
   CHECK(first_difference(mine, mine) == std::nullopt);
   CHECK(first_difference(mine, {{"age", "weight", "height"}, {"well"}, "raw"}) ==
         "column 2: 'height' here, 'weight' there");
-  CHECK(first_difference(mine, {{"age", "height"}, {"ill", "well"}, "raw"}) == "column 3: 'weight' here, nothing there");
-  CHECK(first_difference(mine, {mine.features, {"ill", "well", "dead"}, "raw"}) == "class 3: nothing here, 'dead' there");
+  CHECK(first_difference(mine, {{"age", "height"}, {"ill", "well"}, "raw"}) ==
+        "column 3: 'weight' here, nothing there");
+  CHECK(first_difference(mine, {mine.features, {"ill", "well", "dead"}, "raw"}) ==
+        "class 3: nothing here, 'dead' there");
   CHECK(first_difference(mine, {mine.features, mine.classes, "standardised"}) ==
         "scaling: 'raw' here, 'standardised' there");
 }

@@ -34,7 +34,7 @@ RUNS = {
 }
 
 X = dyadic(ROWS, IN)
-arrays = {"x": X}
+arrays = {"x": X.ravel()}
 for name, (activations, loss, targets) in RUNS.items():
     widths = [IN] + [HIDDEN] * len(activations) + [OUT]
     layers = []
@@ -45,7 +45,6 @@ for name, (activations, loss, targets) in RUNS.items():
         tensor.data = torch.tensor(dyadic(*tensor.shape, scale=0.5))
     flat = lambda tensors: np.concatenate([t.detach().numpy().ravel() for t in tensors])
     z = model(torch.tensor(X))
-    z.retain_grad()
     losses = loss(z)
     # One row after another: the squared norm of each gradient, and their sum.
     norms, total = [], 0
@@ -53,15 +52,15 @@ for name, (activations, loss, targets) in RUNS.items():
         gradient = flat(torch.autograd.grad(losses[r], list(model.parameters()), retain_graph=True))
         norms.append((gradient**2).sum())
         total = total + gradient
-    losses.sum().backward()
-    assert np.allclose(total, flat(t.grad for t in model.parameters()), rtol=1e-12, atol=1e-12)
+    delta, *gradient = torch.autograd.grad(losses.sum(), [z, *model.parameters()])
+    assert np.allclose(total, flat(gradient), rtol=1e-12, atol=1e-12)
     arrays |= {
         f"{name}_parameters": flat(model.parameters()),  # weight (out, in), then bias, layer by layer
         f"{name}_targets": targets.ravel(),
         f"{name}_outputs": z.detach().numpy().ravel(),
         f"{name}_losses": losses.detach().numpy(),
-        f"{name}_deltas": z.grad.numpy().ravel(),
-        f"{name}_gradient": flat(t.grad for t in model.parameters()),
+        f"{name}_deltas": delta.numpy().ravel(),
+        f"{name}_gradient": flat(gradient),
         f"{name}_norms": np.array(norms),
     }
 header.write(__file__, f"torch {torch.__version__}", "layers", arrays)

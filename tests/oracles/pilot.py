@@ -5,11 +5,13 @@ Four stratified offices, an MLP 561-512-512-6 with ReLU, SGD at 1e-3 without mom
 ten local epochs, 25 rounds. Prints the accuracy on the nine test subjects after every round, and the
 mean of the last five.
 
-  pilot.py --data FOLDER [--seed N] [--init he|torch]
+  pilot.py [--data FOLDER] [--seed N] [--init he|torch]
 
-FOLDER holds features561_f32.npy, y_u8.npy and subject_u8.npy. Needs numpy and torch >= 1.13.
+FOLDER holds features561_f32.npy, y_u8.npy and subject_u8.npy; the default is $PRIVET_DATA/uci_har.
+Needs numpy and torch >= 1.13; three minutes on one core with OpenBLAS, an hour with the reference BLAS.
 """
 import argparse
+import os
 import pathlib
 
 import numpy as np
@@ -61,7 +63,8 @@ def train(model, x, y):
 
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--data", type=pathlib.Path, required=True)
+    folder = os.environ.get("PRIVET_DATA")
+    arguments.add_argument("--data", type=pathlib.Path, required=not folder, default=folder and pathlib.Path(folder, "uci_har"))
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--init", choices=["he", "torch"], default="he")
     options = arguments.parse_args()

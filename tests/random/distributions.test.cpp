@@ -46,8 +46,9 @@ TEST_CASE("uniform, integer, coin and permutation draws are the same on every ta
   }
   SECTION("uniform01 in double") {
     auto source = known();
-    CHECK(several(4, [&] { return uniform01<double>(source); }) ==
-          std::vector{0x1.ed36b2a15de55p-1, 0x1.136cae7479d68p-1, 0x1.19c7f617b0aacp-2, 0x1.2ddfb1d9d37b2p-2});
+    CHECK(
+        several(4, [&] { return uniform01<double>(source); }) ==
+        std::vector{0x1.ed36b2a15de55p-1, 0x1.136cae7479d68p-1, 0x1.19c7f617b0aacp-2, 0x1.2ddfb1d9d37b2p-2});
   }
   SECTION("uniform_below a small bound") {
     auto source = known();

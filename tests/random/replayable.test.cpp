@@ -26,8 +26,9 @@ static_assert(!SecretRandomSource<replayable_random>);
 // Expected values: tests/oracles/random.py
 TEST_CASE("replayable words are the same on every target") {
   replayable_random source(seed, stream);
-  CHECK(draw(source, 10) == std::vector<std::uint32_t>{0xAEF2ADF7, 0xF69B5950, 0x3CEB44F4, 0x89B6573A, 0xEC2AB39F,
-                                                       0x4671FD85, 0x74DECAE0, 0x4B77EC76, 0xD7BB4A2F, 0xB8F76C27});
+  CHECK(draw(source, 10) == std::vector<std::uint32_t>{0xAEF2ADF7, 0xF69B5950, 0x3CEB44F4, 0x89B6573A,
+                                                       0xEC2AB39F, 0x4671FD85, 0x74DECAE0, 0x4B77EC76,
+                                                       0xD7BB4A2F, 0xB8F76C27});
 }
 
 TEST_CASE("how fill calls split a replayable stream does not matter") {
@@ -48,7 +49,8 @@ TEST_CASE("a replayable stream can be skipped, copied, saved and restored anywhe
   replayable_random whole(seed, stream);
   const auto expected = draw(whole, 600);
   for (std::size_t at = 0; at < 300; ++at) {
-    const std::vector<std::uint32_t> rest(expected.begin() + static_cast<std::ptrdiff_t>(at), expected.begin() + static_cast<std::ptrdiff_t>(at) + 200);
+    const std::vector<std::uint32_t> rest(expected.begin() + static_cast<std::ptrdiff_t>(at),
+                                          expected.begin() + static_cast<std::ptrdiff_t>(at) + 200);
     replayable_random source(seed, stream);
     source.skip(at / 2);
     draw(source, at - at / 2);

@@ -28,7 +28,8 @@ struct known_entropy {
   }
 };
 using known_rng = detail::chacha20_rng<known_entropy>;
-static_assert(RandomSource<known_rng> && !SecretRandomSource<known_rng>, "a test's source must not pass as secret");
+static_assert(RandomSource<known_rng> && !SecretRandomSource<known_rng>,
+              "a test's source must not pass as secret");
 
 struct no_entropy {
   const bool* broken;
@@ -125,7 +126,8 @@ TEST_CASE("words that were handed out, and keys, are gone from the memory of a s
   CHECK(occurs_in(all(1), memory));
   const auto words = draw(*source, 40);
   CHECK_FALSE(occurs_in(all(1), memory));
-  for (std::size_t i = 0; i < words.size(); i += 2) CHECK_FALSE(occurs_in(std::span(words).subspan(i, 2), memory));
+  for (std::size_t i = 0; i < words.size(); i += 2)
+    CHECK_FALSE(occurs_in(std::span(words).subspan(i, 2), memory));
 
   expected_rng expected{all(1)};
   expected.draw(40);

@@ -11,7 +11,8 @@ using namespace privet;
 TEST_CASE("philox gives the known answers of Random123") {
   using block = std::array<std::uint32_t, 4>;
   const std::uint32_t ones = 0xFFFFFFFF;
-  STATIC_REQUIRE(simd::philox_block({0, 0, 0, 0}, {0, 0}) == block{0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8});
+  STATIC_REQUIRE(simd::philox_block({0, 0, 0, 0}, {0, 0}) ==
+                 block{0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8});
   CHECK(simd::philox_block({ones, ones, ones, ones}, {ones, ones}) ==
         block{0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD});
   CHECK(simd::philox_block({0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344}, {0xA4093822, 0x299F31D0}) ==
@@ -26,9 +27,10 @@ TEST_CASE("many philox blocks equal one after the other, whatever the length and
       simd::philox_blocks(seed, stream, first, std::span(out).first(size));
       std::vector<std::uint32_t> expected;
       for (std::uint64_t index = first; expected.size() < size; ++index)
-        for (const auto word : simd::philox_block({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32),
-                                                   static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)},
-                                                  {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}))
+        for (const auto word : simd::philox_block(
+                 {static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32),
+                  static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)},
+                 {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}))
           expected.push_back(word);
       expected.resize(size);
       expected.push_back(0xDEAD); // nothing is written past the end

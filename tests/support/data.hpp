@@ -16,18 +16,20 @@
 /// A file or folder of the real data: below $PRIVET_DATA, by default ../shared/data beside the project.
 inline std::optional<std::filesystem::path> real_data(std::string_view file) {
   const char* folder = std::getenv("PRIVET_DATA");
-  const auto path = (folder ? std::filesystem::path(folder) : std::filesystem::path(PRIVET_PROJECT_ROOT) / "../shared/data") / file;
+  const auto path = (folder ? std::filesystem::path(folder)
+                            : std::filesystem::path(PRIVET_PROJECT_ROOT) / "../shared/data") /
+                    file;
   std::error_code ignored;
   return std::filesystem::exists(path, ignored) ? std::optional(path) : std::nullopt;
 }
 
 /// Ends a test case, with a warning, when its optional path is empty.
-#define SKIP_WITHOUT(path)                              \
-  do {                                                  \
-    if (!(path)) {                                      \
+#define SKIP_WITHOUT(path)                               \
+  do {                                                   \
+    if (!(path)) {                                       \
       WARN("skipped: " #path " is not on this machine"); \
-      return;                                           \
-    }                                                   \
+      return;                                            \
+    }                                                    \
   } while (false)
 
 /// A new empty folder that goes away with everything in it.
@@ -35,7 +37,9 @@ class scratch_folder {
  public:
   scratch_folder() {
     std::string name = (std::filesystem::temp_directory_path() / "privet-test-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw std::filesystem::filesystem_error("mkdtemp", name, std::error_code(errno, std::generic_category()));
+    if (!::mkdtemp(name.data()))
+      throw std::filesystem::filesystem_error("mkdtemp", name,
+                                              std::error_code(errno, std::generic_category()));
     path_ = name;
   }
   scratch_folder(const scratch_folder&) = delete;

@@ -66,24 +66,17 @@ struct chain_state {
 
 namespace detail {
 
-template <class S>
-consteval bool pointwise_before_reduction() {
-  return false;
-}
-template <class S, class... Rest>
-  requires(sizeof...(Rest) > 0)
-consteval bool pointwise_before_reduction() {
-  return Pointwise<S> && ((Reduction<Rest> || Bound<Rest>) || ...) || pointwise_before_reduction<Rest...>();
-}
-
-template <class S>
-consteval bool encoding_inside() {
-  return false;
-}
-template <class S, class... Rest>
-  requires(sizeof...(Rest) > 0)
-consteval bool encoding_inside() {
-  return Encoding<S> || encoding_inside<Rest...>();
+/// Roles never go back, and only bounds and pointwise stages may stand twice.
+template <class... S>
+consteval bool in_order() {
+  if constexpr ((Stage<S> && ...)) {
+    bool good = true;
+    auto last = stage_role::bound;
+    ((good = good && (S::role > last || (S::role == last && (Bound<S> || Pointwise<S>))), last = S::role), ...);
+    return good;
+  } else {
+    return true; // somebody else reports that
+  }
 }
 
 /// The label after a stage; a stage that says nothing leaves it alone.
@@ -139,7 +132,7 @@ class chain_of {
 
   constexpr explicit chain_of(S... stages) : stages_(std::move(stages)...) {}
 
-  const indexed_list<S...>& stages() const noexcept { return stages_; }
+  constexpr const indexed_list<S...>& stages() const noexcept { return stages_; }
 
   template <class T>
   chain_state<T> init(std::size_t parameters) const {
@@ -172,8 +165,7 @@ template <class... S>
 constexpr auto chain(S... stages) {
   static_assert((Stage<S> && ...), "[P002 chain-order] an argument of chain() is not a stage: it has no role. "
                                    "Pass bounds, a reduction, pointwise stages or an encoding. docs/errors/P002.md");
-  constexpr bool ordered = !detail::pointwise_before_reduction<S...>() && !detail::encoding_inside<S...>() &&
-                           chain_of<S...>::reductions <= 1;
+  constexpr bool ordered = detail::in_order<S...>();
   static_assert(ordered, "[P002 chain-order] stages stand in an order that has no meaning: bounds come first, then one "
                          "reduction, then pointwise stages, an encoding last. docs/errors/P002.md");
   static_assert(!ordered || detail::label_fold<raw<unit::example>, S...>::fits,

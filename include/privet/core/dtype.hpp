@@ -1,15 +1,17 @@
 #pragma once
 // What the elements of a stored array are, for the file formats to agree on.
 
+#include <privet/core/error.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include <privet/core/error.hpp>
+#include <type_traits>
 
 namespace privet {
 

@@ -17,15 +17,16 @@ __extension__ typedef __int128 int128;
 
 /// x as the integer nearest to x 2^fraction_bits (ties to even).
 ///
-/// Range     |x| < 2^(62 - fraction_bits); a sum of fewer than 2^64 encoded numbers fits int128
+/// Range     |x| < 2^whole_bits; a sum of 2^(126 - whole_bits - fraction_bits) numbers fits int128
 /// Accuracy  each number is off by at most 2^-(fraction_bits + 1)
 struct fixed_point {
   int fraction_bits = 40;
+  int whole_bits = 22; ///< up to 62 bits in all are the fast path
 
-  double limit() const noexcept { return std::ldexp(1.0, 62 - fraction_bits); }
+  double limit() const noexcept { return std::ldexp(1.0, whole_bits); }
   bool holds(double x) const noexcept { return std::abs(x) < limit(); } // false for NaN
   /// Precondition: `holds(x)`.
-  std::int64_t encode(double x) const noexcept { return std::llrint(std::ldexp(x, fraction_bits)); }
+  int128 encode(double x) const noexcept { return static_cast<int128>(std::rint(std::ldexp(x, fraction_bits))); }
   double decode(int128 sum) const noexcept { return std::ldexp(static_cast<double>(sum), -fraction_bits); }
 };
 
@@ -43,12 +44,17 @@ class fixed_sum {
   status add(std::span<const T> values) {
     if (values.size() != sums_.size())
       return error::of(fault::shape, "fixed-point sum of ", sums_.size(), " numbers: got ", values.size());
+    const double limit = encoding_.limit();
     for (std::size_t i = 0; i < values.size(); ++i)
-      if (!encoding_.holds(values[i]))
+      if (!(std::abs(static_cast<double>(values[i])) < limit))
         return error::of(fault::range, "fixed-point sum: number ", i, " is ", values[i], ", the encoding holds less than ",
-                         encoding_.limit(), " in magnitude");
-    const double scale = std::ldexp(1.0, encoding_.fraction_bits);
-    for (std::size_t i = 0; i < values.size(); ++i) sums_[i] += std::llrint(static_cast<double>(values[i]) * scale);
+                         limit, " in magnitude");
+    if (encoding_.whole_bits + encoding_.fraction_bits > 62) {
+      for (std::size_t i = 0; i < values.size(); ++i) sums_[i] += encoding_.encode(values[i]);
+    } else {
+      const double scale = std::ldexp(1.0, encoding_.fraction_bits);
+      for (std::size_t i = 0; i < values.size(); ++i) sums_[i] += std::llrint(static_cast<double>(values[i]) * scale);
+    }
     return nothing{};
   }
 

@@ -118,7 +118,6 @@ inline constexpr std::array<mount, 4> mounts = {{
 /// Random    the same words give the same person; recordings agree across targets as far as std::sin does
 struct accelerometer_wearer {
   carrying place = carrying::trouser_pocket;
-  bool screen_inwards = false;  ///< the device turned half round the vertical
   double pace = 1, vigour = 1;  ///< factors of step rate and of amplitude
   double asymmetry = .05;       ///< right foot against left
   double harmonics = 1;         ///< factor of the overtones
@@ -143,7 +142,6 @@ accelerometer_wearer accelerometer_wearer::draw(carrying place, Source& source) 
   const auto normal = [&] { return detail::portable_normal(source); };
   accelerometer_wearer w;
   w.place = place;
-  w.screen_inwards = bernoulli(source, .1);
   w.pace = 1 + .04 * normal();
   w.vigour = std::exp(.1 * normal());
   w.asymmetry = .08 * std::abs(normal());
@@ -174,8 +172,7 @@ std::vector<acceleration> accelerometer_wearer::record(activity what, double sec
   const double trunk = how.lean * (place == carrying::breast_pocket ? 1 : .4);
   const double tilt = seated ? -at.seated_tilt - slouch : trunk;
   const auto device =
-      at.axes.after(detail::rotation::by(0, 0, screen_inwards ? pi : 0))
-          .after(detail::rotation::by(pose[0] + .05 * normal() + tilt, pose[1] + .05 * normal(), pose[2] + .07 * normal()));
+      at.axes.after(detail::rotation::by(pose[0] + .05 * normal() + tilt, pose[1] + .05 * normal(), pose[2] + .07 * normal()));
 
   const double sway_rate = .2 + .15 * uniform01<double>(source);
   const double sway = (seated ? .004 : .012) * restlessness;
@@ -198,7 +195,7 @@ std::vector<acceleration> accelerometer_wearer::record(activity what, double sec
       body.y = at.sideways * foot * how.sideways * (std::sin(side) + .35 * harmonics * std::sin(3 * side + .4));
       lean = at.swing * (how.lift + how.swing * force / vigour * std::sin(side));
     } else {
-      if (bernoulli(source, .004 * restlessness)) fidget += .15 * normal();
+      if (uniform01<double>(source) < .004 * restlessness) fidget += .15 * normal();
       fidget *= .93;
       lean = fidget + sway * std::sin(2 * pi * sway_rate * dt * static_cast<double>(i));
       body.z = .4 * fidget * normal();
@@ -219,12 +216,12 @@ std::vector<acceleration> accelerometer_wearer::record(activity what, double sec
 
 /// Who is in a synthetic study and how they live.
 struct accelerometer_options {
-  std::size_t wearers = 64;
+  std::size_t wearers = 64; ///< numbered region by region
   std::size_t windows_per_wearer = 50; ///< on average; a wearer has 50 % to 150 % of it
-  std::size_t regions = 4;             ///< each favours one place for the telephone
-  double habit = .8;                   ///< share of a region's wearers who follow it; the rest carry anywhere
+  std::size_t regions = 4;  ///< region r favours two places for the telephone, one of them shared with region r + 1
+  double habit = .9;        ///< share of wearers who follow their region; the rest carry anywhere
 
-  /// Wearers are numbered region by region: the first quarter lives in region 0, and so on.
+  /// Contiguous blocks: of 64 wearers and 4 regions, 0 to 15 live in region 0, 16 to 31 in region 1.
   std::size_t region_of(std::size_t wearer) const { return wearer * regions / wearers; }
 };
 
@@ -241,6 +238,8 @@ inline dataset<float> synthetic_accelerometer(const accelerometer_options& optio
           " wearers with ", options.windows_per_wearer, " windows each, expected at least 1 of both");
   require(options.regions > 0 && options.regions <= options.wearers, fault::argument, "accelerometer: ",
           options.regions, " regions for ", options.wearers, " wearers, expected 1 to ", options.wearers);
+  require(options.habit >= 0 && options.habit <= 1, fault::argument, "accelerometer: habit is ", options.habit,
+          ", expected 0 to 1");
   constexpr std::array<double, 6> usual_share = {.34, .24, .13, .12, .09, .08};
   constexpr std::size_t places = detail::mounts.size();
 
@@ -252,7 +251,8 @@ inline dataset<float> synthetic_accelerometer(const accelerometer_options& optio
     replayable_random source(seed, stream_id(purpose::synthetic_data, 0, who));
     const bool follows = bernoulli(source, options.habit);
     const auto anywhere = static_cast<std::size_t>(uniform_below(source, places));
-    const auto place = static_cast<carrying>(follows ? options.region_of(who) % places : anywhere);
+    const auto local = (options.region_of(who) + (bernoulli(source, .5) ? 1u : 0u)) % places;
+    const auto place = static_cast<carrying>(follows ? local : anywhere);
     const auto wearer = accelerometer_wearer::draw(place, source);
 
     std::array<double, 6> share;

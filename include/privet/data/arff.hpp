@@ -25,8 +25,8 @@ struct attribute {
 /// The file as numbers: a nominal value is its position in `attribute::values`, `?` is NaN.
 struct table {
   std::vector<attribute> attributes;
-  std::vector<float> values;         ///< (rows, attributes), row-major
-  std::vector<std::size_t> line_of;  ///< line number of each row, for error texts
+  std::vector<float> values;        ///< (rows, attributes), row-major
+  std::vector<std::size_t> line_of; ///< line number of each row, for error texts
 
   std::size_t rows() const noexcept { return line_of.size(); }
   std::size_t columns() const noexcept { return attributes.size(); }
@@ -34,7 +34,8 @@ struct table {
 
   /// Position of the attribute of that name; `columns()` if there is none.
   std::size_t find(std::string_view name) const noexcept {
-    return static_cast<std::size_t>(std::ranges::find(attributes, name, &attribute::name) - attributes.begin());
+    return static_cast<std::size_t>(std::ranges::find(attributes, name, &attribute::name) -
+                                    attributes.begin());
   }
 };
 
@@ -71,10 +72,14 @@ inline bool take_token(std::string_view& text, std::string_view stops, std::stri
   return false;
 }
 
+/// Names are compared one by one, so a header of millions would take hours.
+inline constexpr std::size_t most_names = 65'536;
+
 /// What follows `@attribute`: a name and a type.
 inline result<attribute> parse_attribute(std::string_view text, std::string_view where) {
   attribute out;
-  if (!take_token(text, " \t{", out.name)) return error::of(fault::format, where, ": the quote is never closed");
+  if (!take_token(text, " \t{", out.name))
+    return error::of(fault::format, where, ": the quote is never closed");
   text = trimmed(text);
   if (out.name.empty() || text.empty())
     return error::of(fault::format, where, ": '@attribute' without a name and a type");
@@ -89,27 +94,35 @@ inline result<attribute> parse_attribute(std::string_view text, std::string_view
     std::string value;
     if (!take_token(text, ",}", value)) return error::of(fault::format, where, ": the quote is never closed");
     if (std::ranges::find(out.values, value) != out.values.end())
-      return error::of(fault::format, where, ": ", in_quotes(out.name), " lists ", in_quotes(value), " twice");
+      return error::of(fault::format, where, ": ", in_quotes(out.name), " lists ", in_quotes(value),
+                       " twice");
+    if (out.values.size() == most_names)
+      return error::of(fault::unsupported, where, ": ", in_quotes(out.name), " lists more than ", most_names,
+                       " names");
     out.values.push_back(std::move(value));
   } while (text.starts_with(','));
   if (trimmed(text) != "}")
-    return error::of(fault::format, where, ": the names of ", in_quotes(out.name), " end in ", in_quotes(text),
-                     ", expected '}'");
+    return error::of(fault::format, where, ": the names of ", in_quotes(out.name), " end in ",
+                     in_quotes(text), ", expected '}'");
   return out;
 }
 
 /// Appends one data row to `out.values`.
-inline status parse_row(std::string_view text, std::string_view file, std::size_t line, table& out, std::string& token) {
-  if (text.starts_with('{')) return error::of(fault::unsupported, file, ':', line, ": sparse rows are not read");
+inline status parse_row(std::string_view text, std::string_view file, std::size_t line, table& out,
+                        std::string& token) {
+  if (text.starts_with('{'))
+    return error::of(fault::unsupported, file, ':', line, ": sparse rows are not read");
   for (std::size_t column = 0;; ++column) {
     const auto where = [&] {
-      return place(file, line, column + 1,
-                   column < out.columns() ? std::string_view(out.attributes[column].name) : std::string_view());
+      return place(
+          file, line, column + 1,
+          column < out.columns() ? std::string_view(out.attributes[column].name) : std::string_view());
     };
     if (column == out.columns())
       return error::of(fault::shape, where(), ": a value too many, expected ", out.columns(), " values");
     const bool is_quoted = trimmed(text).starts_with('\'') || trimmed(text).starts_with('"');
-    if (!take_token(text, ",", token)) return error::of(fault::format, where(), ": the quote is never closed");
+    if (!take_token(text, ",", token))
+      return error::of(fault::format, where(), ": the quote is never closed");
     const auto& names = out.attributes[column].values;
     float value = std::numeric_limits<float>::quiet_NaN();
     if (token != "?" || is_quoted) {
@@ -128,12 +141,13 @@ inline status parse_row(std::string_view text, std::string_view file, std::size_
     out.values.push_back(value);
     if (text.empty()) {
       if (column + 1 != out.columns())
-        return error::of(fault::shape, file, ':', line, ": the row ends after ", column + 1, " values, expected ",
-                         out.columns());
+        return error::of(fault::shape, file, ':', line, ": the row ends after ", column + 1,
+                         " values, expected ", out.columns());
       return nothing{};
     }
     if (text.front() != ',')
-      return error::of(fault::format, where(), ": ", in_quotes(text), " after a closing quote, expected a comma");
+      return error::of(fault::format, where(), ": ", in_quotes(text),
+                       " after a closing quote, expected a comma");
     text.remove_prefix(1);
   }
 }
@@ -155,7 +169,8 @@ inline result<table> parse(std::string_view text, std::string_view file = "arff"
     std::string_view line = privet::detail::trimmed(lines.line());
     if (line.empty() || line.front() == '%') continue;
     if (in_data) {
-      if (const auto done = detail::parse_row(line, file, lines.number(), out, token); !done) return done.error();
+      if (const auto done = detail::parse_row(line, file, lines.number(), out, token); !done)
+        return done.error();
       out.line_of.push_back(lines.number());
       continue;
     }
@@ -169,12 +184,17 @@ inline result<table> parse(std::string_view text, std::string_view file = "arff"
       if (!one) return one.error();
       if (out.find(one->name) != out.columns())
         return error::of(fault::format, where, ": attribute ", in_quotes(one->name), " is declared twice");
+      if (out.columns() == detail::most_names)
+        return error::of(fault::unsupported, where, ": more than ", detail::most_names, " attributes");
       out.attributes.push_back(std::move(*one));
     } else if (!detail::same_word(word, "@relation")) {
-      return error::of(fault::format, where, ": ", in_quotes(line), ", expected '@relation', '@attribute' or '@data'");
+      return error::of(fault::format, where, ": ", in_quotes(line),
+                       ", expected '@relation', '@attribute' or '@data'");
     }
   }
-  if (!in_data) return error::of(fault::format, file, ": no '@data' line in ", lines.number(), " lines: not an ARFF file");
+  if (!in_data)
+    return error::of(fault::format, file, ": no '@data' line in ", lines.number(),
+                     " lines: not an ARFF file");
   return out;
 }
 

@@ -5,12 +5,12 @@
 #include <privet/core/result.hpp>
 #include <privet/data/dataset.hpp>
 #include <privet/data/lines.hpp>
+#include <privet/data/records.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <filesystem>
 #include <limits>
 #include <numeric>
@@ -25,114 +25,31 @@ namespace privet::csv {
 
 /// Whether the first row names the columns.
 enum class header {
-  automatic, ///< it does if none of its fields is a number and the second row has one
+  automatic, ///< it does if none of its fields is a number and the second row has one; with
+             ///< `options::like`, if it holds the name of a column there
   yes,
-  no         ///< columns are called column1, column2, ...
+  no ///< columns are called column1, column2, ...
 };
 
 struct options {
   csv::header header = header::automatic;
-  std::vector<std::string> names{};                  ///< what to call the columns, instead of a header's names
-  std::string label_column{};                        ///< empty: the last one
-  std::string group_column{};                        ///< whole numbers; empty: the file has no groups
-  std::vector<std::string> drop{};                   ///< columns to leave out, such as a row number
-  std::vector<std::string> nominal{};                ///< columns of numbers that are names of something
-  char separator = '\0';                           ///< 0: the one of , ; and tab that the first line has most of
+  std::vector<std::string> names{};   ///< what to call the columns, instead of a header's names
+  std::string label_column{};         ///< empty: the last one
+  std::string group_column{};         ///< whole numbers; empty: the file has no groups
+  std::vector<std::string> drop{};    ///< columns to leave out, such as a row number
+  std::vector<std::string> nominal{}; ///< columns of numbers that are names of something
+  char separator = '\0';              ///< 0: the one of , ; and tab that the first line has most of
   std::vector<std::string> missing{"?", "", "NA"}; ///< fields without a value
-  std::vector<std::string> classes{};                ///< the labels in order; empty: those found
-  std::optional<schema> like{};                      ///< columns and classes that the file must fit
+  std::vector<std::string> classes{};              ///< the labels in order; empty: those found
+  std::optional<schema> like{};                    ///< columns and classes that the file must fit
   std::size_t skip_lines = 0;                      ///< in front of everything else
-  std::string trim_label{};                          ///< characters to take off the end of labels
+  std::string trim_label{};                        ///< characters to take off the end of labels
   std::size_t most_categories = 256;               ///< of one nominal column
 };
 
 namespace detail {
 
 using namespace privet::detail;
-
-/// The fields of a text, record by record. A record may span lines inside quotes.
-class record_reader {
- public:
-  record_reader(std::string_view text, std::string_view file, std::size_t line, char separator)
-      : rest_(text), file_(file), next_line_(line), separator_(separator) {}
-
-  std::size_t line() const noexcept { return line_; } ///< where the record starts
-
-  /// Reads the next record that is not a blank line into `fields`; false at the end. Fields are
-  /// views into the text, or into the reader until the next call where a quote was doubled.
-  result<bool> next(std::vector<std::string_view>& fields) {
-    fields.clear();
-    unescaped_.clear();
-    while (!rest_.empty() && skip_blank_line()) {}
-    if (rest_.empty()) return false;
-    line_ = next_line_;
-    for (;;) {
-      const auto field = take_field(fields.size() + 1);
-      if (!field) return field.error();
-      fields.push_back(*field);
-      if (rest_.empty() || rest_.front() != separator_) break;
-      rest_.remove_prefix(1);
-    }
-    if (rest_.starts_with('\r')) rest_.remove_prefix(1);
-    if (!rest_.empty()) rest_.remove_prefix(1);
-    ++next_line_;
-    return true;
-  }
-
- private:
-  bool skip_blank_line() noexcept {
-    const auto end = rest_.find_first_not_of(separator_ == '\t' ? " \r" : " \t\r");
-    if (end == rest_.npos) rest_ = {};
-    else if (rest_[end] == '\n') rest_.remove_prefix(end + 1), ++next_line_;
-    else return false;
-    return true;
-  }
-
-  /// True at a line end or at the end of the text.
-  bool at_end() const noexcept {
-    return rest_.empty() || rest_.front() == '\n' || rest_ == "\r" || rest_.starts_with("\r\n");
-  }
-
-  result<std::string_view> take_field(std::size_t column) {
-    while (!rest_.empty() && is_blank(rest_.front()) && rest_.front() != separator_) rest_.remove_prefix(1);
-    if (rest_.starts_with('"')) return take_quoted(column);
-    std::size_t end = 0;
-    while (end < rest_.size() && rest_[end] != separator_ && rest_[end] != '\n') ++end;
-    auto field = rest_.substr(0, end);
-    rest_.remove_prefix(end);
-    if (field.ends_with('\r')) field.remove_suffix(1);
-    return trimmed(field);
-  }
-
-  result<std::string_view> take_quoted(std::size_t column) {
-    const auto where = [&] { return place(file_, line_, column); };
-    std::string* copy = nullptr;
-    std::size_t from = 1;
-    for (std::size_t i = 1;; ++i) {
-      i = rest_.find('"', i);
-      if (i == rest_.npos) return error::of(fault::format, where(), ": the quote is never closed");
-      if (!rest_.substr(i + 1).starts_with('"')) {
-        const auto last = rest_.substr(from, i - from);
-        next_line_ += static_cast<std::size_t>(std::count(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(i), '\n'));
-        const auto field = copy ? std::string_view(copy->append(last)) : last;
-        rest_.remove_prefix(i + 1);
-        while (!rest_.empty() && is_blank(rest_.front()) && rest_.front() != separator_) rest_.remove_prefix(1);
-        if (!at_end() && rest_.front() != separator_)
-          return error::of(fault::format, where(), ": ", in_quotes(rest_.substr(0, 1)),
-                           " after a closing quote, expected ", in_quotes(std::string_view(&separator_, 1)));
-        return field;
-      }
-      if (!copy) copy = &unescaped_.emplace_back();
-      copy->append(rest_.substr(from, i + 1 - from));
-      from = ++i + 1;
-    }
-  }
-
-  std::string_view rest_, file_;
-  std::size_t line_ = 0, next_line_;
-  char separator_;
-  std::deque<std::string> unescaped_; // a deque, so that views into it stay valid
-};
 
 /// Different texts and the order they came in.
 struct dictionary {
@@ -152,7 +69,8 @@ struct dictionary {
   /// Sorts the names, whole numbers by value if all are, and says where each went.
   std::vector<std::size_t> sort() {
     const auto number = [](const std::string& name) { return number_in<std::int64_t>(name); };
-    const bool numbers = std::ranges::all_of(names, [&](const auto& name) { return number(name).has_value(); });
+    const bool numbers =
+        std::ranges::all_of(names, [&](const auto& name) { return number(name).has_value(); });
     std::vector<std::size_t> order(names.size()), place_of(names.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
@@ -184,7 +102,8 @@ struct column {
 
 class table_reader {
  public:
-  table_reader(std::string_view text, std::string_view file, const options& how) : file_(file), how_(how), text_(text) {}
+  table_reader(std::string_view text, std::string_view file, const options& how)
+      : file_(file), how_(how), text_(text) {}
 
   result<dataset<>> read() {
     std::size_t line = 1;
@@ -236,19 +155,22 @@ class table_reader {
   status name_columns(record_reader records, const std::vector<std::string_view>& first) {
     const std::size_t line = records.line();
     has_header_ = how_.header == header::yes;
-    if (how_.header == header::automatic && !has_number(first)) {
+    if (how_.header == header::automatic && how_.like) {
+      has_header_ =
+          std::ranges::any_of(first, [&](auto field) { return names_a_column_of(*how_.like, field); });
+    } else if (how_.header == header::automatic && !has_number(first)) {
       std::vector<std::string_view> second;
       const auto more = records.next(second);
       if (!more) return more.error();
       has_header_ = *more && has_number(second);
     }
     if (!how_.names.empty() && how_.names.size() != first.size())
-      return error::of(fault::shape, file_, ':', line, ": ", first.size(), " columns, but ", how_.names.size(),
-                       " names were given");
+      return error::of(fault::shape, file_, ':', line, ": ", first.size(), " columns, but ",
+                       how_.names.size(), " names were given");
     for (std::size_t c = 0; c < first.size(); ++c) {
-      std::string name = !how_.names.empty()                    ? how_.names[c]
+      std::string name = !how_.names.empty()                ? how_.names[c]
                          : has_header_ && !first[c].empty() ? std::string(first[c])
-                                                                : concat("column", c + 1);
+                                                            : concat("column", c + 1);
       if (!positions_.emplace(name, c).second)
         return error::of(fault::format, place(file_, line, c + 1, name), ": the name is used twice");
       names_.push_back(std::move(name));
@@ -260,8 +182,8 @@ class table_reader {
   result<std::size_t> find(const std::string& name) const {
     const auto found = positions_.find(name);
     if (found == positions_.end())
-      return error::of(fault::schema, file_, ": no column ", in_quotes(name), " among ", names_.size(), " from ",
-                       in_quotes(names_.front()), " to ", in_quotes(names_.back()));
+      return error::of(fault::schema, file_, ": no column ", in_quotes(name), " among ", names_.size(),
+                       " from ", in_quotes(names_.front()), " to ", in_quotes(names_.back()));
     return found->second;
   }
 
@@ -282,7 +204,8 @@ class table_reader {
     }
     for (std::size_t c = 0; c < names_.size(); ++c) {
       if (c == label_ || c == group_ || contains(how_.drop, names_[c])) continue;
-      column one{contains(how_.nominal, names_[c]) ? column::nominal : column::undecided, c, names_[c], {}, 0};
+      column one{
+          contains(how_.nominal, names_[c]) ? column::nominal : column::undecided, c, names_[c], {}, 0};
       if (how_.like) take_kind_of(*how_.like, one);
       columns_.push_back(std::move(one));
     }
@@ -290,6 +213,13 @@ class table_reader {
     for (const auto& name : how_.like ? how_.like->classes : how_.classes) classes_.find_or_add(name);
     classes_.closed = !classes_.names.empty();
     return nothing{};
+  }
+
+  static bool names_a_column_of(const schema& like, std::string_view field) {
+    return std::ranges::any_of(like.features, [&](std::string_view name) {
+      return !field.empty() && name.starts_with(field) &&
+             (name.size() == field.size() || name[field.size()] == '=');
+    });
   }
 
   /// A column of that name, or one per category as `finish` names them.
@@ -311,17 +241,19 @@ class table_reader {
       return error::of(fault::shape, place(file_, line, names_.size() + 1), ": a value too many, expected ",
                        names_.size());
     if (fields.size() < names_.size())
-      return error::of(fault::shape, file_, ':', line, ": the row ends after ", fields.size(), " values, expected ",
-                       names_.size());
+      return error::of(fault::shape, file_, ':', line, ": the row ends after ", fields.size(),
+                       " values, expected ", names_.size());
     const auto where = [&](std::size_t c) { return place(file_, line, c + 1, names_[c]); };
 
     auto label = fields[label_];
-    if (is_missing(label)) return error::of(fault::label, where(label_), ": ", in_quotes(label), ", expected a class");
+    if (is_missing(label))
+      return error::of(fault::label, where(label_), ": ", in_quotes(label), ", expected a class");
     while (!label.empty() && how_.trim_label.find(label.back()) != std::string::npos) label.remove_suffix(1);
     const auto index = classes_.find_or_add(label);
     if (!index)
-      return error::of(fault::label, where(label_), ": ", in_quotes(label), " is none of the ", classes_.names.size(),
-                       " classes from ", in_quotes(classes_.names.front()), " to ", in_quotes(classes_.names.back()));
+      return error::of(fault::label, where(label_), ": ", in_quotes(label), " is none of the ",
+                       classes_.names.size(), " classes from ", in_quotes(classes_.names.front()), " to ",
+                       in_quotes(classes_.names.back()));
     labels_.push_back(static_cast<std::int32_t>(*index));
 
     if (group_) {
@@ -355,8 +287,8 @@ class table_reader {
     }
     const auto index = one.categories.find_or_add(field);
     if (!index)
-      return error::of(fault::schema, where(), ": ", in_quotes(field), " is none of the ", one.categories.names.size(),
-                       " known categories");
+      return error::of(fault::schema, where(), ": ", in_quotes(field), " is none of the ",
+                       one.categories.names.size(), " known categories");
     if (!one.categories.closed && one.categories.names.size() > how_.most_categories)
       return error::of(fault::unsupported, where(), ": more than ", how_.most_categories,
                        " different texts; leave the column out or allow more categories");
@@ -367,7 +299,8 @@ class table_reader {
     schema names;
     if (!classes_.closed) {
       const auto place_of = classes_.sort();
-      for (auto& label : labels_) label = static_cast<std::int32_t>(place_of[static_cast<std::size_t>(label)]);
+      for (auto& label : labels_)
+        label = static_cast<std::int32_t>(place_of[static_cast<std::size_t>(label)]);
     }
     names.classes = std::move(classes_.names);
     std::vector<std::size_t> start; // of each column among the features
@@ -396,16 +329,19 @@ class table_reader {
     const std::size_t rows = labels_.size(), width = names.features.size();
     constexpr std::size_t most_cells = std::size_t{1} << 31;
     if (width != 0 && rows > most_cells / width)
-      return error::of(fault::unsupported, file_, ": ", rows, " rows of ", width, " columns, at most ", most_cells,
-                       " numbers are read");
+      return error::of(fault::unsupported, file_, ": ", rows, " rows of ", width, " columns, at most ",
+                       most_cells, " numbers are read");
     dataset<> out{std::move(names), make_matrix<float>(rows, width), std::move(labels_), std::move(groups_)};
     for (std::size_t r = 0; r < rows; ++r) {
       const auto to = row(out.features, r);
       for (std::size_t c = 0; c < columns_.size(); ++c) {
         const float cell = cells_[r * columns_.size() + c];
-        if (columns_[c].kind != column::nominal) to[start[c]] = cell;
-        else if (!std::isnan(cell)) to[start[c] + place_of[c][static_cast<std::size_t>(cell)]] = 1;
-        else std::ranges::fill(to.subspan(start[c], place_of[c].size()), cell);
+        if (columns_[c].kind != column::nominal)
+          to[start[c]] = cell;
+        else if (!std::isnan(cell))
+          to[start[c] + place_of[c][static_cast<std::size_t>(cell)]] = 1;
+        else
+          std::ranges::fill(to.subspan(start[c], place_of[c].size()), cell);
       }
     }
     return out;
@@ -428,7 +364,8 @@ class table_reader {
 } // namespace detail
 
 /// `read` for a text in memory; `file` is the name used in errors.
-inline result<dataset<>> parse(std::string_view text, const options& how = {}, std::string_view file = "csv") {
+inline result<dataset<>> parse(std::string_view text, const options& how = {},
+                               std::string_view file = "csv") {
   return detail::table_reader(text, file, how).read();
 }
 

@@ -51,7 +51,8 @@ struct dataset {
     if (!groups.empty()) out.groups.reserve(which.size());
     for (std::size_t i = 0; i < which.size(); ++i) {
       const std::size_t from = which[i];
-      if (from >= rows()) fail(fault::argument, "select: row ", from, " of a data set with ", rows(), " rows");
+      if (from >= rows())
+        fail(fault::argument, "select: row ", from, " of a data set with ", rows(), " rows");
       std::ranges::copy(row(features, from), row(out.features, i).begin());
       out.labels.push_back(labels[from]);
       if (!groups.empty()) out.groups.push_back(groups[from]);
@@ -63,13 +64,14 @@ struct dataset {
   /// Readers return checked data; call it for data put together by hand.
   void check() const {
     require(privet::rows(features) == rows() && privet::columns(features) == columns(), fault::shape,
-            "dataset: features are (", privet::rows(features), ", ", privet::columns(features), "), labels and names say (",
-            rows(), ", ", columns(), ")");
-    require(groups.empty() || groups.size() == rows(), fault::shape, "dataset: ", groups.size(), " groups for ", rows(),
-            " rows");
+            "dataset: features are (", privet::rows(features), ", ", privet::columns(features),
+            "), labels and names say (", rows(), ", ", columns(), ")");
+    require(groups.empty() || groups.size() == rows(), fault::shape, "dataset: ", groups.size(),
+            " groups for ", rows(), " rows");
     for (std::size_t i = 0; i < rows(); ++i)
       if (labels[i] < 0 || static_cast<std::size_t>(labels[i]) >= classes())
-        fail(fault::label, "dataset: row ", i, " has label ", labels[i], ", expected 0 to ", classes(), " - 1");
+        fail(fault::label, "dataset: row ", i, " has label ", labels[i], ", expected 0 to ", classes(),
+             " - 1");
   }
 };
 

@@ -42,8 +42,8 @@ inline result<std::vector<std::size_t>> take_extents(std::span<const std::byte>&
   if (bytes.size() < 4) return error::of(fault::format, place, ": ", bytes.size(), " bytes, not an idx file");
   const std::size_t magic = load_big(bytes.data());
   if (magic != unsigned_bytes + rank)
-    return error::of(fault::format, place, ": starts with the number ", magic, ", expected ", unsigned_bytes + rank,
-                     " for bytes in ", rank, " dimensions");
+    return error::of(fault::format, place, ": starts with the number ", magic, ", expected ",
+                     unsigned_bytes + rank, " for bytes in ", rank, " dimensions");
   const std::size_t header = 4 + 4 * rank;
   if (bytes.size() < header)
     return error::of(fault::format, place, ": cut short: ", bytes.size(), " bytes, the header has ", header);
@@ -52,7 +52,8 @@ inline result<std::vector<std::size_t>> take_extents(std::span<const std::byte>&
   bool too_many = false;
   for (std::size_t i = 0; i < rank; ++i) {
     extents.push_back(load_big(bytes.data() + 4 + 4 * i));
-    too_many = too_many || (extents[i] != 0 && expected > std::numeric_limits<std::size_t>::max() / extents[i]);
+    too_many =
+        too_many || (extents[i] != 0 && expected > std::numeric_limits<std::size_t>::max() / extents[i]);
     expected *= extents[i];
   }
   bytes = bytes.subspan(header);
@@ -70,9 +71,11 @@ inline std::vector<std::uint8_t> values_of(std::span<const std::byte> bytes) {
 /// The bytes of a file, expanded if it is a gzip file.
 inline result<std::vector<std::byte>> load(const std::filesystem::path& path, expander expand) {
   auto bytes = read_file(path);
-  if (!bytes || bytes->size() < 2 || (*bytes)[0] != std::byte{0x1f} || (*bytes)[1] != std::byte{0x8b}) return bytes;
+  if (!bytes || bytes->size() < 2 || (*bytes)[0] != std::byte{0x1f} || (*bytes)[1] != std::byte{0x8b})
+    return bytes;
   if (!expand)
-    return error::of(fault::unsupported, path.string(), ": compressed; pass gunzip of <privet/core/zlib.hpp>");
+    return error::of(fault::unsupported, path.string(),
+                     ": compressed; pass gunzip of <privet/core/zlib.hpp>");
   return expand(*bytes, file_limit, path.string());
 }
 
@@ -101,7 +104,8 @@ inline result<images> read_images(const std::filesystem::path& path, expander ex
 }
 
 /// Reads a label file; `expand` is needed for `.gz`.
-inline result<std::vector<std::uint8_t>> read_labels(const std::filesystem::path& path, expander expand = nullptr) {
+inline result<std::vector<std::uint8_t>> read_labels(const std::filesystem::path& path,
+                                                     expander expand = nullptr) {
   const auto bytes = detail::load(path, expand);
   if (!bytes) return bytes.error();
   return parse_labels(*bytes, path.string());
@@ -115,15 +119,16 @@ inline result<std::vector<std::uint8_t>> read_labels(const std::filesystem::path
 ///         N004 wrong magic; N006 a label of `classes` or more; N011 compressed without `expand`
 /// Source  Y. LeCun, C. Cortes, "The MNIST database of handwritten digits"
 /// Test    tests/data/idx.test.cpp
-inline result<dataset<>> read(const std::filesystem::path& images_path, const std::filesystem::path& labels_path,
-                              std::size_t classes = 10, expander expand = nullptr) {
+inline result<dataset<>> read(const std::filesystem::path& images_path,
+                              const std::filesystem::path& labels_path, std::size_t classes = 10,
+                              expander expand = nullptr) {
   const auto pictures = read_images(images_path, expand);
   if (!pictures) return pictures.error();
   const auto labels = read_labels(labels_path, expand);
   if (!labels) return labels.error();
   if (labels->size() != pictures->count)
-    return error::of(fault::shape, labels_path.string(), ": ", labels->size(), " labels, but ", images_path.string(),
-                     " has ", pictures->count, " images");
+    return error::of(fault::shape, labels_path.string(), ": ", labels->size(), " labels, but ",
+                     images_path.string(), " has ", pictures->count, " images");
   const std::size_t width = pictures->height * pictures->width;
   if (pictures->pixels.empty()) return error::of(fault::format, images_path.string(), ": no pixels in it");
 

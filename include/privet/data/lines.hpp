@@ -62,7 +62,8 @@ std::optional<Number> number_in(std::string_view text) noexcept {
 }
 
 /// `wisdm.arff:51, column 3 'X1'`; columns count from 1.
-inline std::string place(std::string_view file, std::size_t line, std::size_t column, std::string_view name = {}) {
+inline std::string place(std::string_view file, std::size_t line, std::size_t column,
+                         std::string_view name = {}) {
   return concat(file, ':', line, ", column ", column, name.empty() ? std::string() : ' ' + in_quotes(name));
 }
 

@@ -28,14 +28,15 @@ namespace detail {
 
 inline partition start_partition(std::string_view who, std::size_t rows, std::size_t offices) {
   require(offices > 0, fault::argument, who, ": 0 offices, needs at least 1");
-  require(offices <= rows, fault::argument, who, ": ", offices, " offices for ", rows, " rows, some would be empty");
+  require(offices <= rows, fault::argument, who, ": ", offices, " offices for ", rows,
+          " rows, some would be empty");
   return partition(offices);
 }
 
 /// The first office without rows; the number of offices if there is none.
 inline std::size_t first_empty(const partition& offices) noexcept {
-  return static_cast<std::size_t>(std::ranges::find_if(offices, [](const auto& rows) { return rows.empty(); }) -
-                                  offices.begin());
+  return static_cast<std::size_t>(
+      std::ranges::find_if(offices, [](const auto& rows) { return rows.empty(); }) - offices.begin());
 }
 
 inline partition finish_partition(std::string_view who, partition offices) {
@@ -50,7 +51,8 @@ inline partition finish_partition(std::string_view who, partition offices) {
 inline std::vector<std::vector<std::uint32_t>> rows_by_label(std::span<const std::int32_t> labels) {
   std::vector<std::vector<std::uint32_t>> rows;
   for (std::uint32_t i = 0; i < labels.size(); ++i) {
-    require(labels[i] >= 0, fault::label, "partition: row ", i, " has label ", labels[i], ", expected 0 or more");
+    require(labels[i] >= 0, fault::label, "partition: row ", i, " has label ", labels[i],
+            ", expected 0 or more");
     const auto label = static_cast<std::size_t>(labels[i]);
     if (label >= rows.size()) rows.resize(label + 1);
     rows[label].push_back(i);
@@ -67,7 +69,8 @@ inline void deal(std::span<const std::uint32_t> rows, std::span<const std::size_
 template <RandomSource Source>
 double polar_normal(Source& source) {
   for (;;) {
-    const double u = 2 * uniform01<double>(source) - 1, v = 2 * uniform01<double>(source) - 1, s = u * u + v * v;
+    const double u = 2 * uniform01<double>(source) - 1, v = 2 * uniform01<double>(source) - 1,
+                 s = u * u + v * v;
     if (s > 0 && s < 1) return u * std::sqrt(-2 * std::log(s) / s);
   }
 }
@@ -108,8 +111,8 @@ inline partition partition_by_group(std::span<const std::int32_t> groups, std::s
   partition out = detail::start_partition("partition_by_group", groups.size(), offices);
   std::map<std::int32_t, std::vector<std::uint32_t>> rows;
   for (std::uint32_t i = 0; i < groups.size(); ++i) rows[groups[i]].push_back(i);
-  require(offices <= rows.size(), fault::argument, "partition_by_group: ", offices, " offices for ", rows.size(),
-          " groups, some would be empty");
+  require(offices <= rows.size(), fault::argument, "partition_by_group: ", offices, " offices for ",
+          rows.size(), " groups, some would be empty");
   std::vector<const std::vector<std::uint32_t>*> order;
   for (const auto& [group, list] : rows) order.push_back(&list);
   std::ranges::stable_sort(order, [](auto* a, auto* b) { return a->size() > b->size(); });
@@ -192,7 +195,8 @@ template <RandomSource Source>
 partition partition_dirichlet(std::span<const std::int32_t> labels, std::size_t offices, double alpha,
                               Source&& source) {
   constexpr std::string_view who = "partition_dirichlet";
-  require(alpha > 0 && std::isfinite(alpha), fault::argument, who, ": alpha is ", alpha, ", must be positive");
+  require(alpha > 0 && std::isfinite(alpha), fault::argument, who, ": alpha is ", alpha,
+          ", must be positive");
   const partition empty = detail::start_partition(who, labels.size(), offices);
   auto by_label = detail::rows_by_label(labels);
   for (int attempt = 0; attempt < 100; ++attempt) {
@@ -231,7 +235,8 @@ partition partition_power_law(std::size_t rows, std::size_t offices, double expo
   auto next = order.begin();
   for (std::size_t k = 0; k < offices; ++k) {
     const double beyond = static_cast<double>(rows - offices) * (totals[k] / totals.back());
-    const auto end = order.begin() + static_cast<std::ptrdiff_t>(k + 1) + static_cast<std::ptrdiff_t>(std::llround(beyond));
+    const auto end = order.begin() + static_cast<std::ptrdiff_t>(k + 1) +
+                     static_cast<std::ptrdiff_t>(std::llround(beyond));
     out[k].assign(next, end);
     next = end;
   }

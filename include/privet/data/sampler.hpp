@@ -2,8 +2,8 @@
 // Which rows make up the next batch.
 
 #include <privet/core/error.hpp>
-#include <privet/random/replayable.hpp>
 #include <privet/random/distributions.hpp>
+#include <privet/random/replayable.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -25,8 +25,8 @@ class shuffled_batches {
   /// Throws [N001] for no rows, 2^32 rows or more, or an empty batch. The first epoch is drawn.
   shuffled_batches(std::size_t rows, std::size_t batch_size, std::uint64_t seed, std::uint64_t stream = 0)
       : batch_size_(batch_size), seed_(seed), stream_(stream) {
-    require(rows > 0 && rows <= std::numeric_limits<std::uint32_t>::max(), fault::argument, "shuffled_batches: ", rows,
-            " rows, must be 1 to 2^32 - 1");
+    require(rows > 0 && rows <= std::numeric_limits<std::uint32_t>::max(), fault::argument,
+            "shuffled_batches: ", rows, " rows, must be 1 to 2^32 - 1");
     require(batch_size > 0, fault::argument, "shuffled_batches: a batch of 0 rows");
     order_.resize(rows);
     start(0);
@@ -34,7 +34,8 @@ class shuffled_batches {
 
   /// Draws the order of an epoch. Throws [N001] from epoch 2^24 on, where the stream ends.
   void start(std::uint64_t epoch) {
-    require(epoch < std::uint64_t{1} << 24, fault::argument, "shuffled_batches: epoch ", epoch, ", must be below 2^24");
+    require(epoch < std::uint64_t{1} << 24, fault::argument, "shuffled_batches: epoch ", epoch,
+            ", must be below 2^24");
     replayable_random source(seed_, stream_);
     source.skip(epoch << 40); // more words than a permutation of 2^32 rows draws
     permutation(source, order_);

@@ -52,7 +52,8 @@ struct schema {
 
 namespace detail {
 
-inline std::optional<std::string> first_difference(std::string_view kind, const std::vector<std::string>& mine,
+inline std::optional<std::string> first_difference(std::string_view kind,
+                                                   const std::vector<std::string>& mine,
                                                    const std::vector<std::string>& theirs) {
   const auto name = [](const std::vector<std::string>& names, std::size_t i) {
     return i < names.size() ? concat('\'', names[i], '\'') : std::string("nothing");

@@ -26,7 +26,8 @@ struct train_test {
 /// The different groups of a data set, ascending. Throws [N001] when it has none.
 template <class T>
 std::vector<std::int32_t> groups_of(const dataset<T>& data) {
-  require(!data.groups.empty() || data.rows() == 0, fault::argument, "groups_of: the data set names no groups");
+  require(!data.groups.empty() || data.rows() == 0, fault::argument,
+          "groups_of: the data set names no groups");
   std::vector<std::int32_t> groups = data.groups;
   std::ranges::sort(groups);
   groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
@@ -58,8 +59,8 @@ train_test<T> split_by_groups(const dataset<T>& data, std::span<const std::int32
   std::vector<std::uint32_t> train, test;
   for (std::uint32_t i = 0; i < data.rows(); ++i)
     (std::ranges::binary_search(chosen, data.groups[i]) ? test : train).push_back(i);
-  require(!train.empty() && !test.empty(), fault::argument, "split_by_groups: ", train.size(), " training and ",
-          test.size(), " test rows, both must be positive");
+  require(!train.empty() && !test.empty(), fault::argument, "split_by_groups: ", train.size(),
+          " training and ", test.size(), " test rows, both must be positive");
   return {data.select(train), data.select(test)};
 }
 
@@ -73,10 +74,11 @@ namespace detail {
 
 /// round(fraction * count), but at least 1 and at most count - 1.
 inline std::size_t test_share(std::string_view who, double fraction, std::size_t count, std::string_view of) {
-  require(fraction > 0 && fraction < 1, fault::argument, who, ": fraction is ", fraction, ", must be in (0, 1)");
+  require(fraction > 0 && fraction < 1, fault::argument, who, ": fraction is ", fraction,
+          ", must be in (0, 1)");
   require(count >= 2, fault::argument, who, ": ", count, ' ', of, ", needs at least 2");
-  return std::clamp(static_cast<std::size_t>(std::llround(fraction * static_cast<double>(count))), std::size_t{1},
-                    count - 1);
+  return std::clamp(static_cast<std::size_t>(std::llround(fraction * static_cast<double>(count))),
+                    std::size_t{1}, count - 1);
 }
 
 } // namespace detail

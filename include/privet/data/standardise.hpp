@@ -92,8 +92,8 @@ class standardiser {
       const double variance = mean_square - mean * mean;
       require(std::isfinite(n) && n >= 0 && std::isfinite(sum) && std::isfinite(squares) &&
                   variance >= -smallest_ratio * mean_square,
-              fault::argument, "standardiser: column ", c + 1, " has count ", n, ", sum ", sum, ", sum of squares ",
-              squares, ": no rows have these");
+              fault::argument, "standardiser: column ", c + 1, " has count ", n, ", sum ", sum,
+              ", sum of squares ", squares, ": no rows have these");
       s.shift_.push_back(mean);
       s.scale_.push_back(variance > smallest_ratio * mean_square ? 1 / std::sqrt(variance) : 1);
     }
@@ -121,7 +121,8 @@ class standardiser {
   /// One row in place, as on a device. Throws [N003] unless it has `columns()` values.
   template <class T>
   void apply(std::span<T> x) const {
-    require(x.size() == columns(), fault::shape, "standardiser: a row of ", x.size(), " values, expected ", columns());
+    require(x.size() == columns(), fault::shape, "standardiser: a row of ", x.size(), " values, expected ",
+            columns());
     for (std::size_t c = 0; c < x.size(); ++c)
       x[c] = std::isnan(x[c]) ? T{0} : static_cast<T>((static_cast<double>(x[c]) - shift_[c]) * scale_[c]);
   }
@@ -140,7 +141,8 @@ class standardiser {
   }
 
  private:
-  static constexpr double smallest_ratio = 1e-10; // of variance to mean square: the rounding of sums stays below
+  static constexpr double smallest_ratio =
+      1e-10; // of variance to mean square: the rounding of sums stays below
 
   standardiser() = default;
   std::vector<double> shift_, scale_;

@@ -53,8 +53,8 @@ inline result<std::vector<std::string>> read_names(const fs::path& path) {
     const auto blank = std::min(line.find(' '), line.size());
     const auto number = number_in<std::size_t>(line.substr(0, blank));
     if (number != names.size() + 1)
-      return error::of(fault::format, file, ':', lines.number(), ": ", in_quotes(line), ", expected '", names.size() + 1,
-                       "' and a name");
+      return error::of(fault::format, file, ':', lines.number(), ": ", in_quotes(line), ", expected '",
+                       names.size() + 1, "' and a name");
     names.emplace_back(trimmed(line.substr(blank)));
   }
   if (names.empty()) return error::of(fault::format, file, ": no names in it");
@@ -77,7 +77,8 @@ result<std::size_t> read_numbers(const fs::path& path, std::size_t& columns, std
     for (; !rest.empty(); ++column) {
       const auto field = rest.substr(0, rest.find_first_of(" \t"));
       if (columns != 0 && column == columns)
-        return error::of(fault::shape, place(file, lines.number(), column + 1), ": a value too many, expected ", columns);
+        return error::of(fault::shape, place(file, lines.number(), column + 1),
+                         ": a value too many, expected ", columns);
       const auto number = number_in<Number>(field);
       if (!number) return not_a_number(place(file, lines.number(), column + 1), field);
       if constexpr (std::is_floating_point_v<Number>)
@@ -87,8 +88,8 @@ result<std::size_t> read_numbers(const fs::path& path, std::size_t& columns, std
     }
     if (columns == 0) columns = column;
     if (column == 0 || column != columns)
-      return error::of(fault::shape, file, ':', lines.number(), ": the row ends after ", column, " values, expected ",
-                       columns);
+      return error::of(fault::shape, file, ':', lines.number(), ": the row ends after ", column,
+                       " values, expected ", columns);
   }
   if (rows == 0) return error::of(fault::format, file, ": no rows in it");
   return rows;
@@ -97,7 +98,8 @@ result<std::size_t> read_numbers(const fs::path& path, std::size_t& columns, std
 /// Names of columns and classes from the description files in any of `folders`.
 inline result<privet::schema> read_schema(std::initializer_list<fs::path> folders) {
   privet::schema names{{}, activities(), {}};
-  for (const auto& [file, list] : {std::pair{"features.txt", &names.features}, {"activity_labels.txt", &names.classes}})
+  for (const auto& [file, list] :
+       {std::pair{"features.txt", &names.features}, {"activity_labels.txt", &names.classes}})
     for (const auto& folder : folders)
       if (is_there(folder / file)) {
         auto read = read_names(folder / file);
@@ -109,18 +111,20 @@ inline result<privet::schema> read_schema(std::initializer_list<fs::path> folder
 }
 
 /// One label per row, 1 to the number of classes in the file; moved to count from 0.
-inline status add_labels(std::string_view file, bool lines, std::span<const std::int32_t> found, dataset<>& out) {
+inline status add_labels(std::string_view file, bool lines, std::span<const std::int32_t> found,
+                         dataset<>& out) {
   for (std::size_t i = 0; i < found.size(); ++i) {
     if (found[i] < 1 || static_cast<std::size_t>(found[i]) > out.classes())
-      return error::of(fault::label, file, lines ? ":" : ", element ", lines ? i + 1 : i, ": activity ", found[i],
-                       ", expected 1 to ", out.classes());
+      return error::of(fault::label, file, lines ? ":" : ", element ", lines ? i + 1 : i, ": activity ",
+                       found[i], ", expected 1 to ", out.classes());
     out.labels.push_back(found[i] - 1);
   }
   return nothing{};
 }
 
 inline error disagree(const fs::path& features, std::size_t rows, const fs::path& other, std::size_t others) {
-  return error::of(fault::shape, other.string(), ": ", others, " rows, but ", features.string(), " has ", rows);
+  return error::of(fault::shape, other.string(), ": ", others, " rows, but ", features.string(), " has ",
+                   rows);
 }
 
 /// The folders `train` and `test` with `X_`, `y_` and `subject_` files.
@@ -180,18 +184,20 @@ inline result<dataset<>> read_npy_layout(const fs::path& folder) {
   if (shape[0] == 0) return error::of(fault::format, features.string(), ": no rows in it");
   for (std::size_t i = 0; i < values->size(); ++i)
     if (!std::isfinite((*values)[i]))
-      return error::of(fault::format, features.string(), ", row ", i / shape[1], ", column ", i % shape[1] + 1,
-                       ": not a finite number");
+      return error::of(fault::format, features.string(), ", row ", i / shape[1], ", column ",
+                       i % shape[1] + 1, ": not a finite number");
 
   dataset<> out{*std::move(names), make_matrix<float>(shape[0], shape[1]), {}, {}};
   std::ranges::copy(*values, out.features.data());
   const auto labels = read_array<std::int32_t>(folder / "y_u8.npy", 1, one);
   if (!labels) return labels.error();
   if (labels->size() != shape[0]) return disagree(features, shape[0], folder / "y_u8.npy", labels->size());
-  if (const auto done = add_labels((folder / "y_u8.npy").string(), false, *labels, out); !done) return done.error();
+  if (const auto done = add_labels((folder / "y_u8.npy").string(), false, *labels, out); !done)
+    return done.error();
   auto subjects = read_array<std::int32_t>(folder / "subject_u8.npy", 1, one);
   if (!subjects) return subjects.error();
-  if (subjects->size() != shape[0]) return disagree(features, shape[0], folder / "subject_u8.npy", subjects->size());
+  if (subjects->size() != shape[0])
+    return disagree(features, shape[0], folder / "subject_u8.npy", subjects->size());
   out.groups = *std::move(subjects);
   return out;
 }
@@ -211,8 +217,9 @@ inline result<dataset<>> read(const std::filesystem::path& folder) {
   for (const auto& at : {folder, folder / "UCI HAR Dataset"})
     if (detail::is_there(at / "train" / "X_train.txt")) return detail::read_text_layout(at);
   if (detail::is_there(folder / "features561_f32.npy")) return detail::read_npy_layout(folder);
-  return error::of(fault::file, folder.string(),
-                   ": neither train/X_train.txt, UCI HAR Dataset/train/X_train.txt nor features561_f32.npy is there");
+  return error::of(
+      fault::file, folder.string(),
+      ": neither train/X_train.txt, UCI HAR Dataset/train/X_train.txt nor features561_f32.npy is there");
 }
 
 /// The published split: the nine test subjects against the others.

@@ -3,34 +3,23 @@
 
 #include <privet/data/arff.hpp>
 #include <privet/data/dataset.hpp>
+#include <privet/data/wisdm_features.hpp>
 
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace privet::wisdm {
 
-/// Names of the 43 features in file order: ten histogram bins per axis, then average, time between
-/// peaks (ms), absolute deviation and standard deviation per axis, then the mean resultant.
-inline std::vector<std::string> feature_names() {
-  std::vector<std::string> names;
-  for (const char axis : {'X', 'Y', 'Z'})
-    for (int bin = 0; bin < 10; ++bin) names.push_back(concat(axis, bin));
-  for (const auto what : {"AVG", "PEAK", "ABSOLDEV", "STANDDEV"})
-    for (const char axis : {'X', 'Y', 'Z'}) names.push_back(concat(axis, what));
-  names.emplace_back("RESULTANT");
-  return names;
-}
-
 /// The 43 columns and six activities of the published file.
 inline privet::schema schema() {
-  return {feature_names(), {"Walking", "Jogging", "Upstairs", "Downstairs", "Sitting", "Standing"}, {}};
+  return {{wisdm_feature_names.begin(), wisdm_feature_names.end()},
+          {wisdm_class_names.begin(), wisdm_class_names.end()},
+          {}};
 }
 
 /// `read` for a text in memory; `file` is the name used in errors.
@@ -47,7 +36,8 @@ inline result<dataset<>> parse(std::string_view text, std::string_view file = "w
   for (std::size_t c = 0; c < table->columns(); ++c) {
     const auto& [name, values] = table->attributes[c];
     if (c == user || c == label || name == "UNIQUE_ID") continue;
-    if (!values.empty()) return error::of(fault::schema, file, ": attribute ", in_quotes(name), " is nominal, expected numeric");
+    if (!values.empty())
+      return error::of(fault::schema, file, ": attribute ", in_quotes(name), " is nominal, expected numeric");
     from.push_back(c);
     found.features.push_back(name);
   }
@@ -68,7 +58,8 @@ inline result<dataset<>> parse(std::string_view text, std::string_view file = "w
   for (std::size_t r = 0; r < table->rows(); ++r) {
     for (const std::size_t c : {user, label})
       if (std::isnan(table->at(r, c)))
-        return error::of(fault::label, privet::detail::place(file, table->line_of[r], c + 1, table->attributes[c].name),
+        return error::of(fault::label,
+                         privet::detail::place(file, table->line_of[r], c + 1, table->attributes[c].name),
                          ": '?', expected a name");
     out.groups.push_back(ids[static_cast<std::size_t>(table->at(r, user))]);
     out.labels.push_back(static_cast<std::int32_t>(table->at(r, label)));
@@ -79,8 +70,8 @@ inline result<dataset<>> parse(std::string_view text, std::string_view file = "w
 
 /// Reads `WISDM_ar_v1.1_transformed.arff`: 5,418 rows, 36 users.
 ///
-/// Shape   43 features as in `feature_names()` (UNIQUE_ID and user are left out, XAVG is 0
-///         throughout), labels 0..5 as in `schema().classes`, groups are the user ids
+/// Shape   43 features as in `schema()` (UNIQUE_ID and user are left out, XAVG is 0 throughout),
+///         labels 0 to 5 as in its classes, groups are the user ids
 /// Missing `?` becomes NaN, counted by `dataset::missing()`: 615, all of them times between peaks
 /// Errors  N002 unreadable, N003 to N006 for what is wrong inside: the text names file, line, column
 /// Source  Kwapisz, Weiss, Moore, "Activity Recognition using Cell Phone Accelerometers", SensorKDD 2010

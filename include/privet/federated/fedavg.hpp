@@ -16,7 +16,7 @@ namespace privet {
 ///   linear             whether it only needs the weighted sum
 ///   init(n)            state for n parameters
 ///   absorb(state, u)   takes one update; N003, N008 as values
-///   finish(state, w)   weights -= the aggregate; the state is empty again
+///   finish(state, w)   weights -= the aggregate; the state is empty again; N003, N009 as values
 /// Law       a linear one gives the same bits for any order of arrival, in O(parameters) memory
 template <class A>
 concept Aggregator = requires(const A aggregator, std::size_t n, const client_update& update, std::span<float> weights) {
@@ -59,6 +59,8 @@ struct federated_average {
   }
 
   status finish(state& s, std::span<float> weights) const {
+    if (weights.size() != s.updates.size())
+      return error::of(fault::shape, "fedavg: ", weights.size(), " weights, the updates have ", s.updates.size());
     const double arrived = s.weight[0];
     if (!(arrived > 0)) return error::of(fault::message, "fedavg: no update arrived in this round");
     for (std::size_t i = 0; i < weights.size(); ++i)

@@ -44,17 +44,17 @@ struct message {
 };
 
 inline constexpr std::size_t message_header_bytes = 40;
-inline constexpr std::size_t longest_message = std::size_t{1} << 33;
 
 namespace detail {
 
 inline constexpr std::string_view message_magic = "PRIV";
 inline constexpr std::uint16_t message_version = 1;
 
-/// Tells accidents, not attackers, from what was sent.
-inline std::uint64_t message_checksum(std::span<const std::byte> bytes) noexcept {
-  std::uint64_t sum = 0xcbf29ce484222325u ^ bytes.size();
+/// Tells accidents, not attackers, from what was sent. `head` is the header before the checksum.
+inline std::uint64_t message_checksum(std::span<const std::byte> head, std::span<const std::byte> bytes) noexcept {
+  std::uint64_t sum = 0xcbf29ce484222325u;
   const auto mix = [&](std::uint64_t word) { sum = (sum ^ word) * 0x9E3779B97F4A7C15u, sum ^= sum >> 29; };
+  for (std::size_t i = 0; i + 8 <= head.size(); i += 8) mix(load_little<std::uint64_t>(head.data() + i));
   std::size_t i = 0;
   for (; i + 8 <= bytes.size(); i += 8) mix(load_little<std::uint64_t>(bytes.data() + i));
   std::uint64_t last = 0;
@@ -69,7 +69,8 @@ inline std::vector<std::byte> encode(const message& m) {
   byte_writer out;
   out.reserve(message_header_bytes + m.body.size());
   out.put(detail::message_magic).put(detail::message_version).put(static_cast<std::uint16_t>(m.kind)).put(m.schema_hash);
-  out.put(m.round).put(m.sender).put<std::uint64_t>(m.body.size()).put(detail::message_checksum(m.body));
+  out.put(m.round).put(m.sender).put<std::uint64_t>(m.body.size());
+  out.put(detail::message_checksum(out.view(), m.body));
   out.put(std::span<const std::byte>(m.body));
   return std::move(out).take();
 }
@@ -94,7 +95,7 @@ inline result<message> decode_message(std::span<const std::byte> bytes) {
   if (length != in.left())
     return error::of(fault::message, "message: says ", length, " bytes follow, ", in.left(), " do");
   const auto body = *in.take_bytes(in.left());
-  if (detail::message_checksum(body) != checksum) return error::of(fault::message, "message: damaged on the way, its checksum differs");
+  if (detail::message_checksum(bytes.first(message_header_bytes - sizeof checksum), body) != checksum) return error::of(fault::message, "message: damaged on the way, its checksum differs");
   m.body.assign(body.begin(), body.end());
   return m;
 }

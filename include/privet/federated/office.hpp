@@ -10,6 +10,7 @@
 #include <privet/train/local_training.hpp>
 
 #include <memory>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -46,6 +47,7 @@ class office : public participant {
       : id_(id), data_(std::move(data)), recipe_(std::move(recipe)), seed_(seed) {
     data_.check();
     require(data_.rows() > 0, fault::argument, "office ", id, " has no rows");
+    require(id > 0, fault::argument, "office 0: clients count from 1, 0 is the server");
   }
 
   std::vector<std::byte> answer(std::span<const std::byte> request) override {
@@ -72,6 +74,8 @@ class office : public participant {
       }
     } catch (const exception& why) { // a caller's mistake there is a peer's mistake here
       return error{why.kind(), why.what()};
+    } catch (const std::bad_alloc&) {
+      return error::of(fault::unsupported, "office ", id_, ": not enough memory for what was asked");
     }
   }
 
@@ -79,6 +83,7 @@ class office : public participant {
     const auto all = decode_number(m.body, "ask_moments");
     if (!all) return all.error();
     if (*all < data_.rows()) return error::of(fault::message, "office ", id_, ": has ", data_.rows(), " rows, all clients together ", *all);
+    if (!data_.schema.scaling.empty()) return scaled_already();
     auto sums = moments::of(data_).values;
     for (auto& x : sums) x /= static_cast<double>(*all);
     return make(message_kind::moments, m, encode_numbers(std::span<const double>(sums)));
@@ -87,11 +92,20 @@ class office : public participant {
   result<message> agree(const message& m) {
     auto values = decode_numbers<double>(m.body, "agree");
     if (!values) return values.error();
-    if (!values->empty()) data_ = standardiser::from({std::move(*values)}).apply(std::move(data_));
+    if (!values->empty()) {
+      const auto scaling = standardiser::from({std::move(*values)});
+      // Refused before `apply`, which would take the rows with it.
+      if (scaling.columns() != data_.columns())
+        return error::of(fault::shape, "office ", id_, ": a scaling of ", scaling.columns(), " columns, the data has ", data_.columns());
+      if (!data_.schema.scaling.empty()) return scaled_already();
+      data_ = scaling.apply(std::move(data_));
+    }
+    agreed_ = true;
     return make(message_kind::agreed, m, {});
   }
 
   result<message> build(const message& m) {
+    if (!agreed_) return error::of(fault::message, "office ", id_, ": sent a model before a scaling was agreed on");
     const auto description = parse_json(text_of(m.body), "architecture");
     if (!description) return description.error();
     auto model = read_network(*description, "architecture");
@@ -99,8 +113,9 @@ class office : public participant {
     if (model->in_width() != data_.columns() || model->out_width() != data_.classes())
       return error::of(fault::shape, "office ", id_, ": the model reads ", model->in_width(), " columns and knows ", model->out_width(),
                        " classes, the data has ", data_.columns(), " and ", data_.classes());
-    training_.emplace(*model, recipe_.loss, recipe_.steps, recipe_.epochs, recipe_.batch, data_.rows(), seed_, id_);
+    training_.reset(); // a model that does not fit into memory leaves none, not half of one
     weights_ = model->template make_parameters<float>();
+    training_.emplace(*model, recipe_.loss, recipe_.steps, recipe_.epochs, recipe_.batch, data_.rows(), seed_, id_);
     return make(message_kind::ready, m, encode_number(weights_.shared().size()));
   }
 
@@ -135,6 +150,9 @@ class office : public participant {
     return make(message_kind::update, m, encode_update(u));
   }
 
+  error scaled_already() const {
+    return error::of(fault::schema, "office ", id_, ": its data is scaled already: ", in_quotes(data_.schema.scaling));
+  }
   message make(message_kind kind, const message& request, std::vector<std::byte> body) const {
     return {kind, data_.schema.hash(), request.round, id_, std::move(body)};
   }
@@ -147,6 +165,7 @@ class office : public participant {
   dataset<float> data_;
   local_recipe<Chain, LossType> recipe_;
   std::uint64_t seed_;
+  bool agreed_ = false;
   std::optional<local_training<network, LossType, Chain, float, Arch>> training_;
   parameters<float> weights_;
 };

@@ -23,7 +23,11 @@ struct local_sgd {
   std::size_t epochs = 1;
   std::size_t batch = 32;
 
+  /// Throws N001 for a rate or a momentum that is none.
   auto recipe() const {
+    require(learning_rate >= 0 && std::isfinite(learning_rate), fault::argument, "local_sgd: learning rate ", learning_rate,
+            ", expected a finite number from 0");
+    require(momentum >= 0 && momentum < 1, fault::argument, "local_sgd: momentum ", momentum, ", expected 0 <= momentum < 1");
     return local_recipe{chain(average_over_batch{}, sgd{.learning_rate = learning_rate, .momentum = momentum}), epochs, batch};
   }
 };

@@ -1,5 +1,6 @@
 #pragma once
-// One line of a terminal that says how far a job is. Text in, text out: whoever calls keeps the clock and prints.
+// One line of a terminal that says how far a job is. Text in, text out: whoever calls keeps the clock and
+// prints.
 
 #include <privet/core/error.hpp>
 
@@ -18,13 +19,17 @@ namespace detail {
 
 inline constexpr char32_t broken_symbol = 0xfffd;
 
-/// Takes the first symbol off `text`. Bytes that are not UTF-8 (RFC 3629) and symbols that move the
-/// cursor or the reading direction become U+FFFD. Precondition: not empty.
+/// Takes the first symbol off `text`. White space becomes a space; bytes that are not UTF-8 (RFC 3629) and
+/// symbols that move the cursor or the reading direction become U+FFFD. Precondition: not empty.
 inline char32_t take_symbol(std::string_view& text) {
   const auto lead = static_cast<unsigned char>(text[0]);
   text.remove_prefix(1);
+  if (lead >= '\t' && lead <= '\r') return ' ';
   if (lead < 0x80) return lead < 0x20 || lead == 0x7f ? broken_symbol : lead;
-  const unsigned tail = lead >= 0xc2 && lead < 0xe0 ? 1 : lead >= 0xe0 && lead < 0xf0 ? 2 : lead >= 0xf0 && lead < 0xf5 ? 3 : 0;
+  const unsigned tail = lead >= 0xc2 && lead < 0xe0   ? 1
+                        : lead >= 0xe0 && lead < 0xf0 ? 2
+                        : lead >= 0xf0 && lead < 0xf5 ? 3
+                                                      : 0;
   if (tail == 0 || text.size() < tail) return broken_symbol;
   char32_t symbol = lead & (0x3fu >> tail);
   for (unsigned i = 0; i < tail; ++i) {
@@ -33,7 +38,8 @@ inline char32_t take_symbol(std::string_view& text) {
     symbol = symbol << 6 | (byte & 0x3f);
   }
   constexpr std::array<char32_t, 4> smallest{0, 0x80, 0x800, 0x10000};
-  if (symbol < smallest[tail] || symbol > 0x10ffff || (symbol >= 0xd800 && symbol < 0xe000)) return broken_symbol;
+  if (symbol < smallest[tail] || symbol > 0x10ffff || (symbol >= 0xd800 && symbol < 0xe000))
+    return broken_symbol;
   text.remove_prefix(tail);
   const bool steers = symbol < 0xa0 || (symbol >= 0x200e && symbol <= 0x200f) ||
                       (symbol >= 0x2028 && symbol <= 0x202e) || (symbol >= 0x2066 && symbol <= 0x2069);
@@ -53,9 +59,17 @@ inline void append_symbol(std::string& out, char32_t symbol) {
 /// The columns a symbol takes: 0 for marks that join the one before, 2 for East Asian and pictures, else 1.
 inline std::size_t columns_of(char32_t symbol) {
   using range = std::pair<char32_t, char32_t>;
-  constexpr std::array<range, 5> joined{{{0x300, 0x36f}, {0x200b, 0x200d}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}}};
-  constexpr std::array<range, 9> broad{{{0x1100, 0x115f}, {0x2e80, 0xa4cf}, {0xac00, 0xd7a3}, {0xf900, 0xfaff}, {0xfe30, 0xfe6f},
-                                        {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1faff}, {0x20000, 0x3fffd}}};
+  constexpr std::array<range, 5> joined{
+      {{0x300, 0x36f}, {0x200b, 0x200d}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}, {0xfeff, 0xfeff}}};
+  constexpr std::array<range, 9> broad{{{0x1100, 0x115f},
+                                        {0x2e80, 0xa4cf},
+                                        {0xac00, 0xd7a3},
+                                        {0xf900, 0xfaff},
+                                        {0xfe30, 0xfe6f},
+                                        {0xff00, 0xff60},
+                                        {0xffe0, 0xffe6},
+                                        {0x1f300, 0x1faff},
+                                        {0x20000, 0x3fffd}}};
   const auto holds = [symbol](range r) { return r.first <= symbol && symbol <= r.second; };
   return std::ranges::any_of(joined, holds) ? 0 : std::ranges::any_of(broad, holds) ? 2 : 1;
 }
@@ -89,7 +103,8 @@ inline std::string clock_text(double seconds) {
   const auto total = static_cast<unsigned>(std::max(0.0, std::ceil(seconds)));
   const auto two = [](unsigned n) { return concat(n < 10 ? "0" : "", n); };
   const unsigned hours = total / 3600, minutes = total / 60 % 60;
-  return hours ? concat(hours, ':', two(minutes), ':', two(total % 60)) : concat(minutes, ':', two(total % 60));
+  return hours ? concat(hours, ':', two(minutes), ':', two(total % 60))
+               : concat(minutes, ':', two(total % 60));
 }
 
 /// A bar in eighths of a column.
@@ -97,7 +112,8 @@ inline std::string bar_text(double part, std::size_t columns) {
   constexpr std::array<std::string_view, 8> eighths{" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
   const auto filled = static_cast<std::size_t>(part * 8 * static_cast<double>(columns));
   std::string out;
-  for (std::size_t i = 0; i < columns; ++i) out += filled >= 8 * (i + 1) ? "█" : filled > 8 * i ? eighths[filled - 8 * i] : " ";
+  for (std::size_t i = 0; i < columns; ++i)
+    out += filled >= 8 * (i + 1) ? "█" : filled > 8 * i ? eighths[filled - 8 * i] : " ";
   return out;
 }
 
@@ -110,8 +126,8 @@ inline std::string bar_text(double part, std::size_t columns) {
 ///           its predecessor covers it; narrow lines give up the time, then the bar, then the name.
 ///           Nothing to do counts as done, and `done` beyond `total` as `total`. 100 % means done.
 /// Test      tests/federated/progress.test.cpp
-inline std::string progress_line(std::string_view name, std::uint64_t done, std::uint64_t total, double seconds,
-                                 std::size_t width) {
+inline std::string progress_line(std::string_view name, std::uint64_t done, std::uint64_t total,
+                                 double seconds, std::size_t width) {
   constexpr std::size_t time_columns = 14, percent_columns = 4, shortest_bar = 8, longest_name = 16, gap = 2;
   const bool finished = done >= total;
   const double part = finished ? 1 : static_cast<double>(done) / static_cast<double>(total);
@@ -125,15 +141,18 @@ inline std::string progress_line(std::string_view name, std::uint64_t done, std:
   std::size_t left = width - percent_columns;
   if (left >= time_columns + 2 * (shortest_bar + gap)) {
     std::string time = "";
-    if (finished && seconds >= 0) time = concat("took ", detail::clock_text(seconds));
-    else if (done > 0 && seconds > 0) time = concat(detail::clock_text(seconds * (1 - part) / part), " left");
+    if (finished && seconds >= 0)
+      time = concat("took ", detail::clock_text(seconds));
+    else if (done > 0 && seconds > 0)
+      time = concat(detail::clock_text(seconds * (1 - part) / part), " left");
     tail += concat(std::string(time_columns - time.size() + gap, ' '), time);
     left -= time_columns + gap;
   }
 
   const bool with_bar = left >= 2 * (shortest_bar + gap);
-  const std::size_t name_room = with_bar ? std::max(left / 3, std::min(left - shortest_bar - gap - 1, longest_name))
-                                         : left - std::min(left, gap);
+  const std::size_t name_room =
+      with_bar ? std::max(left / 3, std::min(left - shortest_bar - gap - 1, longest_name))
+               : left - std::min(left, gap);
   const auto title = detail::fit_columns(name, name_room);
   std::string line = title.text;
   left -= title.columns;
@@ -148,11 +167,13 @@ inline std::string progress_line(std::string_view name, std::uint64_t done, std:
 
 /// A job with a name and a known amount of work: `progress_bar{.name = "federated", .total = 25}`.
 struct progress_bar {
-  std::string name;
+  std::string name{};
   std::uint64_t total = 0; ///< steps
   std::size_t width = 80;  ///< columns
 
-  std::string line(std::uint64_t done, double seconds) const { return progress_line(name, done, total, seconds, width); }
+  std::string line(std::uint64_t done, double seconds) const {
+    return progress_line(name, done, total, seconds, width);
+  }
 };
 
 } // namespace privet

@@ -11,8 +11,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,7 +26,7 @@ namespace detail::page {
 // and a level 1 to 7 its opacity; from level 5 on the text is drawn in the colour of the paper.
 inline constexpr std::string_view style = R"css(
 :root{color-scheme:light dark;--paper:#fbfaf8;--ink:#1c2026;--soft:#59616c;--rule:#e2dfd9;--track:#c9cdd3;
---federated:#1a5fb4;--central:#59616c;--best:#a8480f;--right:26 95 180;--wrong:168 72 15}
+--federated:#1a5fb4;--central:#59616c;--best:#a8480f;--right:18 76 152;--wrong:144 58 6}
 @media (prefers-color-scheme:dark){:root{--paper:#14171b;--ink:#e7e9ec;--soft:#9da5b0;--rule:#2c3138;--track:#464d57;
 --federated:#7fb4ff;--central:#9da5b0;--best:#f0a06a;--right:127 180 255;--wrong:240 160 106}}
 *{box-sizing:border-box}
@@ -51,13 +51,15 @@ text{fill:var(--ink)}.tick{fill:var(--soft);font-size:12.5px}.mid{text-anchor:mi
 .line{stroke:var(--c);fill:none;stroke-width:1.75;stroke-linejoin:round;stroke-linecap:round}.line.federated{stroke-width:2.75}
 .level{stroke-dasharray:5 5;stroke-linecap:butt}.lead{stroke:var(--c);fill:none;opacity:.6}
 .dot,.bar{fill:var(--c)}.say{fill:var(--c);font-weight:600}.say.other{fill:var(--ink)}.plain{font-weight:400}
+.say,.plain{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}
 .scroll{overflow-x:auto;max-width:100%;justify-self:start}
 .scroll:focus-visible{outline:2px solid var(--federated);outline-offset:4px}
 .broad{grid-column:1/-1;justify-self:center}
 table{border-collapse:collapse;font-size:.875rem;line-height:1.4}
-.facts{width:100%}
+.facts{width:100%;border-collapse:separate;border-spacing:0}
 .facts th,.facts td{padding:.45rem 0 .45rem 1.25rem;border-bottom:1px solid var(--rule);text-align:right;font-weight:400;vertical-align:baseline;white-space:nowrap}
 .facts th:first-child{padding-left:0;text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:7.5rem}
+.scroll tbody th:first-child{position:sticky;left:0;background:var(--paper)}
 .facts thead th,.facts thead th:first-child{color:var(--soft);vertical-align:bottom}
 .facts td.long{text-align:left;white-space:normal;overflow-wrap:anywhere;width:62%}
 .facts .strong>*{font-weight:600}
@@ -71,13 +73,16 @@ table{border-collapse:collapse;font-size:.875rem;line-height:1.4}
 .heat thead th.axis{text-align:right;vertical-align:bottom;padding:0 .5rem .35rem 0}
 .many{font-size:.75rem}.many td{min-width:1.75rem;height:1.6rem;padding:0 .2rem}
 .many thead th[scope=col]{min-width:0;font-size:1em;padding-bottom:.2rem}
-.many thead th span{max-width:none;writing-mode:vertical-rl;transform:rotate(180deg);max-height:9.5rem;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.many thead th span{max-width:none;max-height:9.5rem;writing-mode:vertical-rl;transform:rotate(180deg);white-space:nowrap}
 .ok{--heat:var(--right)}td:not(.ok){--heat:var(--wrong)}
 .l1{--a:.1}.l2{--a:.18}.l3{--a:.27}.l4{--a:.36}.l5{--a:.84}.l6{--a:.92}.l7{--a:1}.l5,.l6,.l7{color:var(--paper)}
 ul{margin:0;padding-left:1.1rem;max-width:40rem;overflow-wrap:anywhere}li{margin:.25rem 0}
 footer{color:var(--soft);font-size:.8125rem;margin-top:3.5rem;padding-top:1rem;border-top:1px solid var(--rule)}
 @media (max-width:40rem){main{padding:2rem 1rem}h1{font-size:1.4rem}.key{gap:1rem 2rem}.key dd{font-size:1.75rem}
-svg.wide{display:none}svg.narrow{display:block}.heat tbody th{max-width:6.5rem}}
+svg.wide{display:none}svg.narrow{display:block}
+.facts{font-size:.8125rem}.facts th,.facts td{padding-left:.45rem}.facts th:first-child{min-width:5rem}
+.heat tbody th{max-width:6.5rem}.heat td{min-width:2rem}.heat thead th[scope=col]{min-width:0}
+.heat thead th span{max-width:none;max-height:9.5rem;writing-mode:vertical-rl;transform:rotate(180deg);white-space:nowrap}}
 @media print{main{padding:0}h2,svg,tr{break-inside:avoid}h2{break-after:avoid}.heat td{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 )css";
 
@@ -88,9 +93,13 @@ inline constexpr std::string_view unknown = "–";
 inline std::string fixed(double value, int decimals) {
   if (!std::isfinite(value)) return std::string(unknown);
   std::array<char, 400> digits;
-  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed, decimals).ptr};
+  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value,
+                                       std::chars_format::fixed, decimals)
+                             .ptr};
 }
-inline std::string percent(double part) { return std::isfinite(part) ? fixed(100 * part, 1) + "\u00a0%" : std::string(unknown); }
+inline std::string percent(double part) {
+  return std::isfinite(part) ? fixed(100 * part, 1) + "\u00a0%" : std::string(unknown);
+}
 
 inline std::string grouped(std::uint64_t number) {
   std::string digits = concat(number);
@@ -116,16 +125,16 @@ inline std::string duration(double seconds) {
 
 /// Text from outside for element content and quoted attributes.
 inline std::string escaped(std::string_view text) {
+  constexpr std::string_view special = "&<>\"'";
+  constexpr std::array<std::string_view, 5> entities{"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
   std::string out;
   while (!text.empty()) {
-    switch (const char32_t symbol = take_symbol(text)) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: append_symbol(out, symbol);
-    }
+    const char32_t symbol = take_symbol(text);
+    const auto at = symbol < 0x80 ? special.find(static_cast<char>(symbol)) : special.npos;
+    if (at == special.npos)
+      append_symbol(out, symbol);
+    else
+      out += entities[at];
   }
   return out;
 }
@@ -149,7 +158,8 @@ struct scale {
 };
 inline scale scale_around(double low, double high) {
   const double step = nice_step(std::max(high - low, 2.0) / 5);
-  scale found{std::max(0.0, std::floor(low / step - 1e-9) * step), std::min(100.0, std::ceil(high / step + 1e-9) * step), step};
+  scale found{std::max(0.0, std::floor(low / step - 1e-9) * step),
+              std::min(100.0, std::ceil(high / step + 1e-9) * step), step};
   if (found.low >= found.high) found.low = found.high - step;
   return found;
 }
@@ -167,10 +177,12 @@ inline std::string px(double value) {
   return digits.ends_with(".0") ? digits.substr(0, digits.size() - 2) : digits;
 }
 
-inline std::string svg_open(const frame& f, std::string_view name, double height, std::string_view title, std::string_view description) {
+inline std::string svg_open(const frame& f, std::string_view name, double height, std::string_view title,
+                            std::string_view description) {
   const std::string id = concat(name, '-', f.id);
-  return concat("<svg class=\"", f.id, "\" viewBox=\"0 0 ", px(f.width), ' ', px(height), "\" role=\"img\" aria-labelledby=\"", id, "-t ", id,
-                "-d\">\n<title id=\"", id, "-t\">", title, "</title><desc id=\"", id, "-d\">", description, "</desc>\n");
+  return concat("<svg class=\"", f.id, "\" viewBox=\"0 0 ", px(f.width), ' ', px(height),
+                "\" role=\"img\" aria-labelledby=\"", id, "-t ", id, "-d\">\n<title id=\"", id, "-t\">",
+                title, "</title><desc id=\"", id, "-d\">", description, "</desc>\n");
 }
 inline std::string text_at(double x, double y, std::string_view kind, std::string_view content) {
   return concat("<text x=\"", px(x), "\" y=\"", px(y), "\" class=\"", kind, "\">", content, "</text>\n");
@@ -182,6 +194,7 @@ inline std::string text_at(double x, double y, std::string_view kind, std::strin
 struct series {
   std::string_view kind, name;
   std::vector<double> points; ///< percent; what was not measured is NaN
+  bool level = false;
   double last = std::numeric_limits<double>::quiet_NaN();
   double label_y = 0;
 };
@@ -198,7 +211,8 @@ inline std::vector<series> lines_of(const run_record& record) {
   std::vector<series> lines;
   const auto add = [&](std::string_view kind, std::string_view name, const model_result& model) {
     series line{.kind = kind, .name = name, .points = model.curve};
-    if (line.points.size() != rounds) line.points = {model.accuracy};
+    line.level = &model != &record.federated && (rounds == 1 || model.curve.size() != rounds);
+    if (line.level) line.points = {model.accuracy};
     for (double& point : line.points) {
       point *= 100;
       if (std::isfinite(point)) line.last = point;
@@ -220,41 +234,49 @@ inline std::string line_chart(const run_record& record, const frame& f) {
       if (std::isfinite(point)) lowest = std::min(lowest, point), highest = std::max(highest, point);
   const scale y_scale = scale_around(lowest, highest);
 
-  const double left = f.wide ? 48 : 40, right = f.width - (f.wide ? 164 : 86), top = 14, bottom = f.wide ? 290 : 250;
+  const double left = f.wide ? 48 : 46, right = f.width - (f.wide ? 164 : 106), top = 14,
+               bottom = f.wide ? 290 : 250;
   const auto x_of = [&](std::size_t i) {
-    return rounds > 1 ? left + (right - left) * static_cast<double>(i) / static_cast<double>(rounds - 1) : (left + right) / 2;
+    return rounds > 1 ? left + (right - left) * static_cast<double>(i) / static_cast<double>(rounds - 1)
+                      : (left + right) / 2;
   };
-  const auto y_of = [&](double value) { return bottom - (bottom - top) * (value - y_scale.low) / (y_scale.high - y_scale.low); };
+  const auto y_of = [&](double value) {
+    return bottom - (bottom - top) * (value - y_scale.low) / (y_scale.high - y_scale.low);
+  };
 
   std::string description = concat("After ", rounds, rounds == 1 ? " round: " : " rounds: ");
-  for (const series& line : lines) description += concat(&line == lines.data() ? "" : ", ", line.name, ' ', fixed(line.last, 1), " %");
+  for (const series& line : lines)
+    description += concat(&line == lines.data() ? "" : ", ", line.name, ' ', fixed(line.last, 1), " %");
   std::string out = svg_open(f, "rounds", bottom + 34, "Test accuracy after each round", description + ".");
 
   for (int i = 0; y_scale.low + i * y_scale.step <= y_scale.high + 1e-9; ++i) {
     const double value = y_scale.low + i * y_scale.step;
     out += concat("<path class=\"grid\" d=\"M", px(left), ' ', px(y_of(value)), 'H', px(right), "\"/>\n");
-    out += text_at(left - 8, y_of(value) + 4, "tick end", concat(fixed(value, y_scale.step < 1 ? 1 : 0), i == 0 || !f.wide ? "" : "", "%"));
+    out +=
+        text_at(left - 8, y_of(value) + 4, "tick end", concat(fixed(value, y_scale.step < 1 ? 1 : 0), '%'));
   }
-  const auto step = static_cast<std::size_t>(std::max(1.0, nice_step(static_cast<double>(rounds) / (f.wide ? 9 : 5))));
-  bool first = true;
-  for (std::size_t round = step >= 5 || step == 1 ? 1 : step; round <= rounds; round = round == 1 ? (step == 1 ? 2 : step) : round + step) {
-    out += text_at(x_of(round - 1), bottom + 22, "tick mid", concat(first ? "Round " : "", grouped(round)));
-    first = false;
-  }
+  // 1, 2, 3, .. or 1, 5, 10, .. or 2, 4, 6, ..: a step of two leaves no room for the one.
+  const auto step =
+      static_cast<std::size_t>(std::max(1.0, nice_step(static_cast<double>(rounds) / (f.wide ? 9 : 6))));
+  out += text_at(left - 10, bottom + 22, "tick end", "Round");
+  if (step != 2) out += text_at(x_of(0), bottom + 22, "tick mid", "1");
+  for (std::size_t round = std::max<std::size_t>(step, 2); round <= rounds; round += step)
+    out += text_at(x_of(round - 1), bottom + 22, "tick mid", grouped(round));
 
   // Labels sit at the ends of their lines; where lines end close together the labels move apart.
   const double pitch = f.wide ? 20 : 36;
   std::vector<series*> order;
   for (series& line : lines) line.label_y = y_of(line.last), order.push_back(&line);
   std::ranges::stable_sort(order, {}, [](const series* line) { return line->label_y; });
-  for (std::size_t i = 1; i < order.size(); ++i) order[i]->label_y = std::max(order[i]->label_y, order[i - 1]->label_y + pitch);
+  for (std::size_t i = 1; i < order.size(); ++i)
+    order[i]->label_y = std::max(order[i]->label_y, order[i - 1]->label_y + pitch);
   double floor = bottom - (f.wide ? 0 : 14);
-  for (std::size_t i = order.size(); i-- > 0; floor -= pitch) order[i]->label_y = std::min(order[i]->label_y, floor);
+  for (std::size_t i = order.size(); i-- > 0; floor -= pitch)
+    order[i]->label_y = std::min(order[i]->label_y, floor);
 
   for (const series& line : lines) {
-    const bool level = line.points.size() != rounds;
     std::string path;
-    if (level) {
+    if (line.level) {
       path = concat('M', px(left), ' ', px(y_of(line.last)), 'H', px(right));
     } else {
       bool drawing = false;
@@ -264,14 +286,15 @@ inline std::string line_chart(const run_record& record, const frame& f) {
         drawing = known;
       }
     }
-    out += concat("<path class=\"line ", line.kind, level ? " level" : "", "\" d=\"", path, "\"/>\n");
-    if (!level && rounds <= 60)
-      for (std::size_t i = 0; i < rounds; ++i)
-        if (std::isfinite(line.points[i]))
-          out += concat("<circle class=\"dot ", line.kind, "\" cx=\"", px(x_of(i)), "\" cy=\"", px(y_of(line.points[i])), "\" r=\"",
-                        line.kind == "federated" ? "3" : "2", "\"><title>", line.name, ", round ", i + 1, ": ", fixed(line.points[i], 1), " %</title></circle>\n");
-    const double end = level ? right : x_of(rounds - 1);
-    out += concat("<path class=\"lead ", line.kind, "\" d=\"M", px(end + 6), ' ', px(y_of(line.last)), 'L', px(right + 18), ' ', px(line.label_y), "\"/>\n");
+    out += concat("<path class=\"line ", line.kind, line.level ? " level" : "", "\" d=\"", path, "\"/>\n");
+    for (std::size_t i = 0; i < rounds && !line.level; ++i)
+      if (std::isfinite(line.points[i]) && (i + 1 == rounds || (line.kind == "federated" && rounds <= 40)))
+        out += concat("<circle class=\"dot ", line.kind, "\" cx=\"", px(x_of(i)), "\" cy=\"",
+                      px(y_of(line.points[i])), "\" r=\"3\"><title>", line.name, ", round ", i + 1, ": ",
+                      fixed(line.points[i], 1), " %</title></circle>\n");
+    const double end = line.level ? right : x_of(rounds - 1);
+    out += concat("<path class=\"lead ", line.kind, "\" d=\"M", px(end + 6), ' ', px(y_of(line.last)), 'L',
+                  px(right + 18), ' ', px(line.label_y), "\"/>\n");
     const std::string kind = concat("say ", line.kind), value = concat(fixed(line.last, 1), "\u00a0%");
     if (f.wide) {
       out += text_at(right + 23, line.label_y + 5, kind, concat(line.name, ' ', value));
@@ -303,12 +326,17 @@ inline std::string bar_chart(const run_record& record, const frame& f) {
   const std::vector<bar> bars = bars_of(record);
   const double left = f.wide ? 190 : 0, right = f.width - (f.wide ? 70 : 62);
   const double pitch = f.wide ? 32 : 42, thick = f.wide ? 18 : 12, pause = 14;
-  const auto x_of = [&](double part) { return left + (right - left) * (std::isfinite(part) ? std::clamp(part, 0.0, 1.0) : 0.0); };
-  const auto y_of = [&](std::size_t i) { return pitch * static_cast<double>(i) + (i > 1 ? pause : 0) + (f.wide ? 6 : 24); };
+  const auto x_of = [&](double part) {
+    return left + (right - left) * (std::isfinite(part) ? std::clamp(part, 0.0, 1.0) : 0.0);
+  };
+  const auto y_of = [&](std::size_t i) {
+    return pitch * static_cast<double>(i) + (i > 1 ? pause : 0) + (f.wide ? 6 : 24);
+  };
   const double bottom = y_of(bars.size() - 1) + thick + 8;
 
   std::string description;
-  for (const bar& b : bars) description += concat(description.empty() ? "" : ", ", escaped(b.name), ' ', percent(b.part));
+  for (const bar& b : bars)
+    description += concat(description.empty() ? "" : ", ", escaped(b.name), ' ', percent(b.part));
   std::string out = svg_open(f, "models", bottom + 26, "Test accuracy of every model", description + ".");
 
   for (int tick = 0; tick <= 100; tick += f.wide ? 20 : 50) {
@@ -316,18 +344,22 @@ inline std::string bar_chart(const run_record& record, const frame& f) {
     out += concat("<path class=\"grid\" d=\"M", px(x), " 0V", px(bottom), "\"/>\n");
     out += text_at(x, bottom + 18, tick == 0 && !f.wide ? "tick" : "tick mid", concat(tick, "%"));
   }
+  if (bars.size() > 2 && std::isfinite(record.federated.accuracy)) {
+    const double x = x_of(record.federated.accuracy);
+    out += concat("<path class=\"lead federated level\" d=\"M", px(x), ' ', px(y_of(1) + thick), 'V',
+                  px(bottom), "\"/>\n");
+  }
   for (std::size_t i = 0; i < bars.size(); ++i) {
     const bar& b = bars[i];
     const double y = y_of(i), end = x_of(b.part);
-    out += concat("<g><title>", escaped(b.name), ": ", percent(b.part), "</title><rect class=\"bar ", b.kind, "\" x=\"", px(left), "\" y=\"", px(y),
-                  "\" width=\"", px(std::max(end - left, 1.0)), "\" height=\"", px(thick), "\" rx=\"2\"/>\n");
-    const std::string name = escaped(fit_columns(b.name, f.wide ? 22 : 40).text), kind = b.kind == "other" ? "plain" : "say";
-    out += f.wide ? text_at(left - 12, y + 14, concat("end ", kind, ' ', b.kind), name) : text_at(0, y - 6, concat(kind, ' ', b.kind), name);
+    out += concat("<g><title>", escaped(b.name), ": ", percent(b.part), "</title><rect class=\"bar ", b.kind,
+                  "\" x=\"", px(left), "\" y=\"", px(y), "\" width=\"", px(std::max(end - left, 1.0)),
+                  "\" height=\"", px(thick), "\" rx=\"2\"/>\n");
+    const std::string name = escaped(fit_columns(b.name, f.wide ? 22 : 40).text),
+                      kind = b.kind == "other" ? "plain" : "say";
+    out += f.wide ? text_at(left - 12, y + 14, concat("end ", kind, ' ', b.kind), name)
+                  : text_at(0, y - 6, concat(kind, ' ', b.kind), name);
     out += text_at(end + 8, y + (f.wide ? 14 : 11), concat("say ", b.kind), percent(b.part)) + "</g>\n";
-  }
-  if (bars.size() > 2 && std::isfinite(record.federated.accuracy)) {
-    const double x = x_of(record.federated.accuracy);
-    out += concat("<path class=\"lead federated level\" d=\"M", px(x), ' ', px(y_of(1) + thick), 'V', px(bottom), "\"/>\n");
   }
   return out + "</svg>\n";
 }
@@ -336,7 +368,8 @@ inline std::string bar_chart(const run_record& record, const frame& f) {
 
 /// A box that scrolls sideways, by keyboard too, when the page is narrower than its table.
 inline std::string scrolling(std::string_view kind, std::string_view label, std::string_view table) {
-  return concat("<div class=\"scroll ", kind, "\" role=\"region\" tabindex=\"0\" aria-label=\"", label, "\">\n", table, "</div>\n");
+  return concat("<div class=\"scroll ", kind, "\" role=\"region\" tabindex=\"0\" aria-label=\"", label,
+                "\">\n", table, "</div>\n");
 }
 
 inline std::string head_row(std::initializer_list<std::string_view> titles) {
@@ -344,7 +377,8 @@ inline std::string head_row(std::initializer_list<std::string_view> titles) {
   for (const auto title : titles) out += concat("<th scope=\"col\">", title, "</th>");
   return out + "</tr></thead>\n<tbody>\n";
 }
-inline std::string data_row(std::string_view kind, std::string_view name, std::initializer_list<std::string> cells) {
+inline std::string data_row(std::string_view kind, std::string_view name,
+                            std::initializer_list<std::string> cells) {
   std::string out = concat("<tr class=\"", kind, "\"><th scope=\"row\">", escaped(name), "</th>");
   for (const auto& cell : cells) out += concat("<td>", cell, "</td>");
   return out + "</tr>\n";
@@ -352,10 +386,12 @@ inline std::string data_row(std::string_view kind, std::string_view name, std::i
 
 inline std::string models_table(const run_record& record) {
   const auto row = [](std::string_view kind, std::string_view otherwise, const model_result& m) {
-    return data_row(kind, name_or(m, otherwise), {percent(m.accuracy), percent(m.macro_f1), fixed(m.log_loss, 3), byte_count(m.bytes_up),
-                                                  byte_count(m.bytes_down), duration(m.seconds)});
+    return data_row(kind, name_or(m, otherwise),
+                    {percent(m.accuracy), percent(m.macro_f1), fixed(m.log_loss, 3), byte_count(m.bytes_up),
+                     byte_count(m.bytes_down), duration(m.seconds)});
   };
-  std::string table = "<table class=\"facts\">\n" + head_row({"Model", "Accuracy", "Macro-F1", "Log loss", "Sent", "Received", "Time"});
+  std::string table = "<table class=\"facts\">\n" +
+                      head_row({"Model", "Accuracy", "Macro-F1", "Log loss", "Sent", "Received", "Time"});
   table += row("", "Central", record.central) + row("strong", "Federated", record.federated);
   for (const auto& office : record.alone) table += row("", "Office", office);
   return scrolling("", "Numbers of every model", table + "</tbody></table>\n");
@@ -370,13 +406,16 @@ inline std::string heat_map(const run_record& record) {
   const confusion_matrix& counts = record.federated.confusion;
   const std::size_t n = counts.classes();
   const bool many = n > 8;
-  std::string table = concat("<table class=\"heat", many ? " many" : "", "\">\n<thead><tr><th class=\"axis\">true ↓ &ensp;predicted →</th>");
-  for (const auto& name : record.classes) table += concat("<th scope=\"col\" title=\"", escaped(name), "\"><span>", escaped(name), "</span></th>");
+  std::string table = concat("<table class=\"heat", many ? " many" : "",
+                             "\">\n<thead><tr><th class=\"axis\">predicted →<br>true ↓</th>");
+  for (const auto& name : record.classes)
+    table += concat("<th scope=\"col\" title=\"", escaped(name), "\"><span>", escaped(name), "</span></th>");
   table += "</tr></thead>\n<tbody>\n";
   for (std::size_t t = 0; t < n; ++t) {
     std::uint64_t total = 0;
     for (std::size_t p = 0; p < n; ++p) total += counts.count(t, p);
-    table += concat("<tr><th scope=\"row\" title=\"", escaped(record.classes[t]), "\">", escaped(record.classes[t]), "</th>");
+    table += concat("<tr><th scope=\"row\" title=\"", escaped(record.classes[t]), "\">",
+                    escaped(record.classes[t]), "</th>");
     for (std::size_t p = 0; p < n; ++p) {
       const std::uint64_t count = counts.count(t, p);
       if (count == 0) {
@@ -384,21 +423,26 @@ inline std::string heat_map(const run_record& record) {
         continue;
       }
       const double share = static_cast<double>(count) / static_cast<double>(total);
-      table += concat("<td class=\"l", heat_level(share), t == p ? " ok" : "", "\" title=\"", escaped(record.classes[t]), " → ",
-                      escaped(record.classes[p]), ": ", percent(share), "\">", grouped(count), "</td>");
+      table += concat("<td class=\"l", heat_level(share), t == p ? " ok" : "", "\" title=\"",
+                      escaped(record.classes[t]), " → ", escaped(record.classes[p]), ": ", percent(share),
+                      "\">", grouped(count), "</td>");
     }
     table += "</tr>\n";
   }
-  return scrolling(n > 14 ? "broad" : "", "Confusion matrix of the federated model", table + "</tbody></table>\n");
+  return scrolling(n > 14 ? "broad" : "", "Confusion matrix of the federated model",
+                   table + "</tbody></table>\n");
 }
 
 inline std::string classes_table(const run_record& record) {
   const confusion_matrix& counts = record.federated.confusion;
-  std::string table = "<table class=\"facts\">\n" + head_row({"Class", "Examples", "Precision", "Recall", "F1"});
+  std::string table =
+      "<table class=\"facts\">\n" + head_row({"Class", "Examples", "Precision", "Recall", "F1"});
   for (std::size_t c = 0; c < counts.classes(); ++c) {
     std::uint64_t examples = 0;
     for (std::size_t p = 0; p < counts.classes(); ++p) examples += counts.count(c, p);
-    table += data_row("", record.classes[c], {grouped(examples), percent(counts.precision(c)), percent(counts.recall(c)), percent(counts.f1(c))});
+    table += data_row(
+        "", record.classes[c],
+        {grouped(examples), percent(counts.precision(c)), percent(counts.recall(c)), percent(counts.f1(c))});
   }
   return scrolling("", "Precision, recall and F1 of every class", table + "</tbody></table>\n");
 }
@@ -416,13 +460,16 @@ inline std::string opening(const run_record& record) {
   const double ours = record.federated.accuracy;
   const auto* best = best_alone(record);
   std::string out = "<p>";
-  if (!record.alone.empty())
-    out += concat(record.alone.size(), record.alone.size() == 1 ? " office" : " offices", " trained one model together. ");
+  if (record.alone.size() == 1) out += "1 office trained a model. ";
+  if (record.alone.size() > 1) out += concat(record.alone.size(), " offices trained one model together. ");
   if (std::isfinite(ours)) {
     out += concat("It names ", percent(ours), " of the test examples correctly");
     if (std::isfinite(record.central.accuracy))
-      out += concat(", ", compared(ours, record.central.accuracy), " one model trained on all data in one place");
-    if (best) out += concat(std::isfinite(record.central.accuracy) ? " and " : ", ", compared(ours, best->accuracy), " the best office alone");
+      out += concat(", ", compared(ours, record.central.accuracy),
+                    " one model trained on all data in one place");
+    if (best)
+      out += concat(std::isfinite(record.central.accuracy) ? " and " : ", ", compared(ours, best->accuracy),
+                    " the best office alone");
     out += '.';
   }
   out += "</p>\n<dl class=\"key\">\n";
@@ -431,7 +478,9 @@ inline std::string opening(const run_record& record) {
   };
   tile("federated", ours, "Federated");
   tile("central", record.central.accuracy, "Central: all data in one place");
-  if (best) tile("best", best->accuracy, concat("Best office alone: <bdi>", escaped(name_or(*best, "Office")), "</bdi>"));
+  if (best)
+    tile("best", best->accuracy,
+         concat("Best office alone: <bdi>", escaped(name_or(*best, "Office")), "</bdi>"));
   return out + "</dl>\n";
 }
 
@@ -453,11 +502,13 @@ inline std::string html_report(const run_record& record) {
   using namespace detail::page;
   detail::check_classes(record, record.federated);
   const std::string title = escaped(record.title.empty() ? "Federated training" : record.title);
-  std::string out = concat("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-                           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
-                           title, "</title>\n<style>", style, "</style>\n</head>\n<body>\n<main>\n<header>\n<h1>", title, "</h1>\n",
-                           opening(record), "</header>\n");
+  std::string out = concat(
+      "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+      "'unsafe-inline'\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
+      title, "</title>\n<style>", style, "</style>\n</head>\n<body>\n<main>\n<header>\n<h1>", title,
+      "</h1>\n", opening(record), "</header>\n");
 
   if (!record.federated.curve.empty() && !lines_of(record).empty()) {
     out += section("Test accuracy after each round", "Part of the test examples that are named correctly.");
@@ -466,12 +517,14 @@ inline std::string html_report(const run_record& record) {
   out += section("Test accuracy of every model", "All models answer the same test examples.");
   for (const frame& f : frames) out += bar_chart(record, f);
   if (record.federated.confusion.classes() > 0) {
-    out += section("What the federated model takes for what",
-                   "A row is a true class, a column what the model said. Right answers are blue, mistakes orange, "
-                   "the darker the larger their share of the row. Empty cells are zero.");
+    out += section(
+        "What the federated model takes for what",
+        "A row is a true class, a column what the model said. Right answers are blue, mistakes orange, "
+        "the stronger the larger their share of the row. Empty cells are zero.");
     out += heat_map(record);
-    out += section("Every class of the federated model", "Precision: of the examples given this name, the part that has it. "
-                                                         "Recall: of the examples of this class, the part that was found.");
+    out += section("Every class of the federated model",
+                   "Precision: of the examples given this name, the part that has it. "
+                   "Recall: of the examples of this class, the part that was found.");
     out += classes_table(record);
   }
   out += section("Every model in numbers", "Bytes are those of all offices together, over all rounds.");
@@ -480,7 +533,8 @@ inline std::string html_report(const run_record& record) {
     out += section("Settings", "What the run was told to do.");
     out += "<table class=\"facts\">\n<tbody>\n";
     for (const auto& [name, value] : record.settings)
-      out += concat("<tr><th scope=\"row\">", escaped(name), "</th><td class=\"long\">", escaped(value), "</td></tr>\n");
+      out += concat("<tr><th scope=\"row\">", escaped(name), "</th><td class=\"long\">", escaped(value),
+                    "</td></tr>\n");
     out += "</tbody></table>\n";
   }
   if (!record.notes.empty()) {
@@ -488,8 +542,9 @@ inline std::string html_report(const run_record& record) {
     for (const auto& note : record.notes) out += concat("<li>", escaped(note), "</li>\n");
     out += "</ul>\n";
   }
-  out += concat("<footer>", grouped(record.parameters), " parameters, ", duration(record.seconds), " in all, privet ", PRIVET_VERSION_MAJOR, '.',
-                PRIVET_VERSION_MINOR, '.', PRIVET_VERSION_PATCH, "</footer>\n</main>\n</body>\n</html>\n");
+  out += concat("<footer>", grouped(record.parameters), " parameters, ", duration(record.seconds),
+                " in all, privet ", PRIVET_VERSION_MAJOR, '.', PRIVET_VERSION_MINOR, '.',
+                PRIVET_VERSION_PATCH, "</footer>\n</main>\n</body>\n</html>\n");
   return out;
 }
 

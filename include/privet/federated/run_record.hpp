@@ -15,26 +15,26 @@ namespace privet {
 
 /// One trained model on the common test set. A ratio that was not measured is NaN.
 struct model_result {
-  std::string name;
-  double accuracy = 0, macro_f1 = 0; ///< in [0, 1]
-  double log_loss = 0;               ///< nats per example
-  std::uint64_t bytes_up = 0, bytes_down = 0;
+  std::string name{};
+  double accuracy = 0, macro_f1 = 0;          ///< in [0, 1]
+  double log_loss = 0;                        ///< nats per example
+  std::uint64_t bytes_up = 0, bytes_down = 0; ///< of all offices together, over all rounds
   double seconds = 0;
-  confusion_matrix confusion; ///< empty, or as many classes as the record
-  std::vector<double> curve;  ///< test accuracy after each round, or after as much work as a round
+  confusion_matrix confusion{}; ///< empty, or as many classes as the record
+  std::vector<double> curve{};  ///< test accuracy after each round, or after as much work as a round
 };
 
 /// A comparison on the same data: all of it in one place, each office alone, and the federation.
 struct run_record {
-  std::string title;
-  std::vector<std::pair<std::string, std::string>> settings; ///< name and value, in the order they are shown
-  std::vector<std::string> classes;
-  model_result central;
-  std::vector<model_result> alone;
-  model_result federated;
+  std::string title{};
+  std::vector<std::pair<std::string, std::string>> settings{}; ///< name and value, as they are shown
+  std::vector<std::string> classes{};
+  model_result central{};
+  std::vector<model_result> alone{};
+  model_result federated{};
   std::size_t parameters = 0; ///< of the network
   double seconds = 0;         ///< the whole run
-  std::vector<std::string> notes;
+  std::vector<std::string> notes{};
 };
 
 /// What a federation knows after a round; bytes and seconds are those of the round.
@@ -86,7 +86,8 @@ inline json to_json(const run_record& record, const model_result& model) {
 /// Test      tests/federated/run_record.test.cpp
 inline json to_json(const run_record& record) {
   json settings = json::object(), alone = json::array();
-  for (const auto& [name, value] : record.settings) settings[detail::valid_utf8(name)] = detail::valid_utf8(value);
+  for (const auto& [name, value] : record.settings)
+    settings[detail::valid_utf8(name)] = detail::valid_utf8(value);
   for (const model_result& office : record.alone) alone.push_back(detail::to_json(record, office));
   return {{"settings", std::move(settings)},
           {"rounds", record.federated.curve},
@@ -101,8 +102,8 @@ inline json to_json(const run_record& record) {
 
 /// A line of `run.jsonl`: `json_text(round_line(metrics))` and a line feed.
 inline json round_line(const round_metrics& metrics) {
-  return {{"round", metrics.round},       {"accuracy", metrics.accuracy}, {"macro_f1", metrics.macro_f1},
-          {"log_loss", metrics.log_loss}, {"clients", metrics.clients},   {"bytes_up", metrics.bytes_up},
+  return {{"round", metrics.round},           {"accuracy", metrics.accuracy}, {"macro_f1", metrics.macro_f1},
+          {"log_loss", metrics.log_loss},     {"clients", metrics.clients},   {"bytes_up", metrics.bytes_up},
           {"bytes_down", metrics.bytes_down}, {"seconds", metrics.seconds}};
 }
 

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -68,17 +69,16 @@ class aggregation_server {
   /// Compares the clients' schemas, agrees on the scaling, sends the model. Weights start anew, or
   /// from `weights` when a run is taken up again.
   void open(std::span<transport* const> clients, const network& model, std::span<const float> weights = {}) {
+    const std::size_t size = model.sizes().shared;
     require(!clients.empty(), fault::argument, "a federation needs at least one client");
+    require(weights.empty() || weights.size() == size, fault::shape, "a start from ", weights.size(), " weights, the model has ", size);
     clients_.clear();
     for (std::size_t i = 0; i < clients.size(); ++i) clients_.push_back({clients[i], static_cast<std::uint32_t>(i + 1), 0});
     bytes_up_ = bytes_down_ = 0;
     compare_schemas();
     agree_on_scaling();
     send_model(model);
-    weights_.assign(weights.begin(), weights.end());
-    if (weights_.empty()) first_weights(model);
-    require(weights_.size() == model.sizes().shared, fault::shape, "a start from ", weights_.size(), " weights, the model has ",
-            model.sizes().shared);
+    weights_ = weights.empty() ? first_weights(model) : std::vector<float>(weights.begin(), weights.end());
   }
 
   /// One round; `index` counts from 0 and decides which clients are drawn and what they draw.
@@ -93,13 +93,13 @@ class aggregation_server {
     std::mutex lock;
     for_each_parallel(chosen.size(), options_.threads, [&](std::size_t k) {
       const auto& client = clients_[chosen[k]];
-      const auto update = decode_update(exchange(client, order, message_kind::update, index)).value();
+      const auto update = expect(client, decode_update(exchange(client, order, message_kind::update, index)));
       check_update(client, update, examples);
       losses[k] = update.weight * update.loss;
       const std::lock_guard hold(lock);
       expect(client, aggregator_.absorb(sum, update));
     });
-    if (auto finished = aggregator_.finish(sum, weights_); !finished) throw exception(finished.error());
+    (void)aggregator_.finish(sum, weights_).value();
 
     round_report report{index + 1, chosen.size(), 0, bytes_up_, bytes_down_, weights_};
     for (const double loss : losses) report.loss += loss;
@@ -116,7 +116,25 @@ class aggregation_server {
     }
   }
 
+  /// The same for a set of clients in this process: `server.run(four, in_process{}, rounds{25})`.
+  template <class Clients, class Where>
+    requires requires(const Clients& clients, Where where) { clients.links(), where.threads; }
+  void run(const Clients& clients, Where where, rounds count, const round_observer& observe = {}) {
+    options_.threads = where.threads;
+    run(clients.links(), clients.model(), count, observe);
+  }
+
+  /// The global weights, shared group.
   std::span<const float> weights() const noexcept { return weights_; }
+  /// The same as the parameters of a model. Throws N003 for a model of another size.
+  template <class Model>
+  parameters<float> weights_for(const Model& model) const {
+    auto p = model.template make_parameters<float>();
+    require(p.shared().size() == weights_.size(), fault::shape, "the model has ", p.shared().size(), " shared parameters, the federation ",
+            weights_.size());
+    std::ranges::copy(weights_, p.shared().begin());
+    return p;
+  }
   /// The columns and classes that all clients agree on, and how they are scaled.
   const privet::schema& schema() const noexcept { return schema_; }
   /// The sums that the clients scale by; empty when they do not.
@@ -135,92 +153,99 @@ class aggregation_server {
     return {kind, schema_.hash(), static_cast<std::uint32_t>(round), 0, std::move(body)};
   }
 
-  static void expect(const client& c, const status& s) {
-    if (!s) throw exception(error{s.error().kind, concat(s.error().message, " (client ", c.id, ')')});
+  /// The value, or an exception that names the client.
+  template <class V>
+  static V expect(const client& c, result<V> r) {
+    if (!r) throw exception(error{r.error().kind, concat(r.error().message, " (client ", c.id, ')')});
+    return *std::move(r);
   }
 
   /// Sends and waits; the reply is the kind asked for, from this client and this round.
   message exchange(const client& c, std::span<const std::byte> request, message_kind kind, std::size_t round) {
-    const auto failed = [&](const error& e) { return exception(error{e.kind, concat(e.message, " (client ", c.id, ')')}); };
-    if (auto sent = c.link->send(request); !sent) throw failed(sent.error());
+    expect(c, c.link->send(request));
     bytes_down_ += request.size();
-    const auto bytes = c.link->receive();
-    if (!bytes) throw failed(bytes.error());
-    bytes_up_ += bytes->size();
-    auto reply = decode_message(*bytes);
-    if (!reply) throw failed(reply.error());
-    if (reply->kind == message_kind::refusal) throw failed(error{fault::message, printable(text_of(reply->body), 1000)});
-    require(reply->kind == kind && reply->sender == c.id && reply->round == round, fault::message, "client ", c.id, ": answered kind ",
-            static_cast<unsigned>(reply->kind), " of sender ", reply->sender, ", round ", reply->round, "; expected kind ",
+    const auto bytes = expect(c, c.link->receive());
+    bytes_up_ += bytes.size();
+    auto reply = expect(c, decode_message(bytes));
+    if (reply.kind == message_kind::refusal) (void)expect(c, status(error{fault::message, printable(text_of(reply.body), 1000)}));
+    require(reply.kind == kind && reply.sender == c.id && reply.round == round, fault::message, "client ", c.id, ": answered kind ",
+            static_cast<unsigned>(reply.kind), " of sender ", reply.sender, ", round ", reply.round, "; expected kind ",
             static_cast<unsigned>(kind), ", round ", round);
-    return std::move(*reply);
+    return reply;
   }
 
-  /// The same request to every client at once; `f(i, reply)` under a lock.
+  /// The same request to these clients at once; `f(client, reply)` under a lock.
   template <class F>
-  void ask_all(const message& m, message_kind reply, F&& f) {
+  void ask(std::span<client> whom, const message& m, message_kind reply, F&& f) {
     const auto request = encode(m);
     std::mutex lock;
-    for_each_parallel(clients_.size(), options_.threads, [&](std::size_t i) {
-      const auto answer = exchange(clients_[i], request, reply, 0);
+    for_each_parallel(whom.size(), options_.threads, [&](std::size_t i) {
+      const auto answer = exchange(whom[i], request, reply, 0);
       const std::lock_guard hold(lock);
-      f(i, answer);
+      f(whom[i], answer);
     });
   }
 
+  /// Client 1 first, and then each other one against it, so that no more than two are held at once.
   void compare_schemas() {
     schema_ = {};
-    std::vector<client_schema> described(clients_.size());
-    ask_all(make(message_kind::ask_schema, 0, {}), message_kind::schema,
-            [&](std::size_t i, const message& reply) { described[i] = decode_schema(reply.body).value(); });
     rows_ = 0;
-    for (std::size_t i = 0; i < clients_.size(); ++i) {
-      if (const auto difference = first_difference(described[0].schema, described[i].schema))
-        fail(fault::schema, "client 1 and client ", i + 1, " describe their data differently: ", *difference);
-      require(described[i].rows > 0, fault::argument, "client ", i + 1, " has no rows");
-      clients_[i].rows = described[i].rows;
-      rows_ += described[i].rows;
-    }
-    schema_ = described[0].schema;
+    const auto question = make(message_kind::ask_schema, 0, {});
+    const std::span<client> all(clients_);
+    const auto hear = [&](client& c, const message& reply) {
+      auto described = expect(c, decode_schema(reply.body));
+      require(described.rows > 0 && described.rows <= std::numeric_limits<std::uint32_t>::max(), fault::argument, "client ", c.id, " has ",
+              described.rows, " rows, expected 1 to 2^32 - 1");
+      rows_ += c.rows = described.rows;
+      return std::move(described.schema);
+    };
+    ask(all.first(1), question, message_kind::schema, [&](client& c, const message& reply) { schema_ = hear(c, reply); });
+    ask(all.subspan(1), question, message_kind::schema, [&](client& c, const message& reply) {
+      if (const auto difference = first_difference(schema_, hear(c, reply)))
+        fail(fault::schema, "client 1 and client ", c.id, " describe their data differently: ", printable(*difference, 1000));
+    });
   }
 
-  /// Count, sum and sum of squares pass the same fixed-point sum as updates do. The range of 2^38
-  /// is that of a column's mean square, so values up to half a million fit.
+  /// Count, sum and sum of squares pass the same fixed-point sum as updates do. The range of 2^44
+  /// is that of a column's mean square, so values up to four million fit.
   void agree_on_scaling() {
     moments_ = {};
     if (options_.standardise) {
-      fixed_sum sum(3 * schema_.features.size(), {.fraction_bits = 24});
-      ask_all(make(message_kind::ask_moments, 0, encode_number(rows_)), message_kind::moments, [&](std::size_t i, const message& reply) {
-        const auto values = decode_numbers<double>(reply.body, "moments").value();
-        expect(clients_[i], sum.add(std::span<const double>(values)));
+      fixed_sum sum(3 * schema_.features.size(), {.fraction_bits = 64, .whole_bits = 44});
+      ask(clients_, make(message_kind::ask_moments, 0, encode_number(rows_)), message_kind::moments, [&](const client& c, const message& reply) {
+        const auto values = expect(c, decode_numbers<double>(reply.body, "moments"));
+        expect(c, sum.add(std::span<const double>(values)));
       });
       for (std::size_t i = 0; i < sum.size(); ++i) moments_.values.push_back(sum[i]);
       schema_.scaling = standardiser::from(moments_).fingerprint();
     }
-    ask_all(make(message_kind::agree, 0, encode_numbers(std::span<const double>(moments_.values))), message_kind::agreed,
-            [&](std::size_t i, const message& reply) {
-              require(reply.schema_hash == schema_.hash(), fault::schema, "client ", i + 1, " scales its data differently than agreed");
-            });
+    ask(clients_, make(message_kind::agree, 0, encode_numbers(std::span<const double>(moments_.values))), message_kind::agreed,
+        [&](const client& c, const message& reply) {
+          require(reply.schema_hash == schema_.hash(), fault::schema, "client ", c.id, " scales its data differently than agreed");
+        });
   }
 
   void send_model(const network& model) {
     const auto text = json_text(describe(model));
     const auto bytes = bytes_of(text);
-    ask_all(make(message_kind::architecture, 0, {bytes.begin(), bytes.end()}), message_kind::ready, [&](std::size_t i, const message& reply) {
-      const auto count = decode_number(reply.body, "ready").value();
-      require(count == model.sizes().shared, fault::shape, "client ", i + 1, " reads the model as ", count, " parameters, it has ",
+    ask(clients_, make(message_kind::architecture, 0, {bytes.begin(), bytes.end()}), message_kind::ready, [&](const client& c, const message& reply) {
+      const auto count = expect(c, decode_number(reply.body, "ready"));
+      require(count == model.sizes().shared, fault::shape, "client ", c.id, " reads the model as ", count, " parameters, it has ",
               model.sizes().shared);
     });
   }
 
-  void first_weights(const network& model) {
+  std::vector<float> first_weights(const network& model) {
     if (options_.start == starter::authority) {
       const auto first = initialise<float>(model, options_.seed);
-      weights_.assign(first.shared().begin(), first.shared().end());
-      return;
+      return {first.shared().begin(), first.shared().end()};
     }
+    const client& c = clients_[0];
     const auto request = encode(make(message_kind::ask_start, 0, encode_number(options_.seed)));
-    weights_ = decode_numbers<float>(exchange(clients_[0], request, message_kind::start, 0).body, "start").value();
+    auto first = expect(c, decode_numbers<float>(exchange(c, request, message_kind::start, 0).body, "start"));
+    require(first.size() == model.sizes().shared, fault::shape, "client ", c.id, " starts from ", first.size(), " weights, the model has ",
+            model.sizes().shared);
+    return first;
   }
 
   std::vector<std::uint32_t> choose(std::size_t round) const {

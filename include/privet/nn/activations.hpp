@@ -61,7 +61,7 @@ struct sigmoid : elementwise {
   template <class Arch, class T>
   void forward(std::span<const T>, std::size_t rows, std::size_t in, std::size_t, const T* x, T* y, layer_context) const {
     const auto one = simd::broadcast<Arch>(T{1});
-    detail::map<Arch>(rows * in, x, y, [&](auto v) { return one / (one + simd::exp(-v)); });
+    detail::map<Arch>(rows * in, x, y, [&](auto v) { return simd::divide(one, one + simd::exp(-v)); });
   }
   template <class Arch, class T>
   void backward(std::span<const T>, const layer_rows<T>& call, const T* dy, T* dx, layer_context) const {

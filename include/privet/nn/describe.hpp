@@ -9,8 +9,10 @@ namespace privet {
 namespace detail {
 
 inline constexpr std::size_t most_layers = 1000;
-inline constexpr std::size_t widest_layer = std::size_t{1} << 24;
-inline constexpr std::size_t most_parameters = std::size_t{1} << 31;
+// A description is short and a network is not: these keep what a stranger's message can make a
+// client allocate near one GiB.
+inline constexpr std::size_t most_units = std::size_t{1} << 18; // outputs of all layers
+inline constexpr std::size_t most_parameters = std::size_t{1} << 26;
 
 inline json describe_layer(const dense<>& layer) {
   return {{"type", "dense"}, {"in", std::size_t{layer.in}}, {"out", std::size_t{layer.out}}};
@@ -36,8 +38,8 @@ inline result<any_layer> read_layer(const json& facts, const std::string& place)
     const auto in = read_member<std::size_t>(facts, "in", place), out = read_member<std::size_t>(facts, "out", place);
     if (!in) return in.error();
     if (!out) return out.error();
-    if (*in == 0 || *out == 0 || *in > widest_layer || *out > widest_layer)
-      return error::of(fault::format, place, ": dense ", *in, " x ", *out, ", widths must be 1 to ", widest_layer);
+    if (*in == 0 || *out == 0 || *in > most_units || *out > most_units)
+      return error::of(fault::format, place, ": dense ", *in, " x ", *out, ", widths must be 1 to ", most_units);
     return any_layer(dense<>{*in, *out});
   }
   return error::of(fault::unsupported, place, ": unknown layer type ", in_quotes(*type));
@@ -69,13 +71,14 @@ inline result<network> read_network(const json& description, std::string_view pl
     return error::of(fault::format, place, ": layers must be a list of 1 to ", detail::most_layers);
 
   std::vector<any_layer> layers;
-  std::size_t parameters = 0;
+  std::size_t width = 0, units = 0, parameters = 0;
   for (const json& facts : *found) {
     auto layer = detail::read_layer(facts, concat(place, ": layer ", layers.size()));
     if (!layer) return layer.error();
     parameters += std::visit([](const auto& l) { return l.size(0); }, *layer);
-    if (parameters > detail::most_parameters)
-      return error::of(fault::format, place, ": more than ", detail::most_parameters, " parameters");
+    units += width = std::visit([&](const auto& l) { return l.out_width(width); }, *layer);
+    if (parameters > detail::most_parameters || units > detail::most_units)
+      return error::of(fault::format, place, ": more than ", detail::most_parameters, " parameters or ", detail::most_units, " units");
     layers.push_back(std::move(*layer));
   }
   try {

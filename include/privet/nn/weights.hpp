@@ -37,7 +37,7 @@ std::vector<std::byte> write_weights(const Model& model, const parameters<T>& p,
       std::copy_n(from, tensor.size, to);
     entries.push_back(tensor_entry::of<T>(tensor.name, tensor.shape, std::span<const T>(to, tensor.size)));
   }
-  metadata.emplace("privet.network", json_text(describe(model)));
+  metadata.insert_or_assign("privet.network", json_text(describe(model)));
   return write_safetensors(entries, metadata);
 }
 

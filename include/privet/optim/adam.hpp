@@ -16,9 +16,9 @@ namespace privet {
 struct adam {
   static constexpr stage_role role = stage_role::pointwise;
   static constexpr std::size_t slots = 2;
-  /// Rescaling by past gradients undoes a bound: no noise may follow.
+  /// Rescaling by past gradients undoes a bound and spoils a share of noise: only what is released stays so.
   template <Label L>
-  using after = std::conditional_t<Bounded<L>, raw<typename L::unit>, L>;
+  using after = std::conditional_t<Released<L>, L, raw<typename L::unit>>;
 
   double learning_rate = 1e-3;
   double beta1 = 0.9;
@@ -41,7 +41,7 @@ struct adam {
       const auto square = simd::fma(keep2, simd::load_lanes<arch>(v + i, n), new2 * gradient * gradient);
       simd::store_lanes<arch, T>(m + i, mean, n);
       simd::store_lanes<arch, T>(v + i, square, n);
-      simd::store_lanes<arch, T>(g.data() + i, rate * mean / simd::fma(simd::sqrt(square), root, floor), n);
+      simd::store_lanes<arch, T>(g.data() + i, simd::divide(rate * mean, simd::fma(simd::sqrt(square), root, floor)), n);
     });
   }
 };

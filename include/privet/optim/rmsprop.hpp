@@ -12,9 +12,9 @@ namespace privet {
 struct rmsprop {
   static constexpr stage_role role = stage_role::pointwise;
   static constexpr std::size_t slots = 1;
-  /// Rescaling by past gradients undoes a bound: no noise may follow.
+  /// Rescaling by past gradients undoes a bound and spoils a share of noise: only what is released stays so.
   template <Label L>
-  using after = std::conditional_t<Bounded<L>, raw<typename L::unit>, L>;
+  using after = std::conditional_t<Released<L>, L, raw<typename L::unit>>;
 
   double learning_rate = 0.01;
   double smoothing = 0.99;
@@ -30,7 +30,7 @@ struct rmsprop {
       const auto gradient = simd::load_lanes<arch>(g.data() + i, n);
       const auto square = simd::fma(keep, simd::load_lanes<arch>(v + i, n), fresh * gradient * gradient);
       simd::store_lanes<arch, T>(v + i, square, n);
-      simd::store_lanes<arch, T>(g.data() + i, rate * gradient / (simd::sqrt(square) + floor), n);
+      simd::store_lanes<arch, T>(g.data() + i, simd::divide(rate * gradient, simd::sqrt(square) + floor), n);
     });
   }
 };

@@ -47,36 +47,18 @@ struct normal_constants<double> {
   using integer = std::int64_t;
   static constexpr int mantissa = 52, uniform = 53;
   static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
-  static constexpr double log[] = {6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01,
-                                   2.222219843214978396e-01, 1.818357216161805012e-01, 1.531383769920937332e-01,
-                                   1.479819860511658591e-01};
+  static constexpr double log[] = {
+      6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01,
+      1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01};
   static constexpr double sin[] = {-1.66666666666666324348e-01, 8.33333333332248946124e-03,
                                    -1.98412698298579493134e-04, 2.75573137070700676789e-06,
                                    -2.50507602534068634195e-08, 1.58969099521155010221e-10};
-  static constexpr double cos[] = {4.16666666666666019037e-02,  -1.38888888888741095749e-03,
-                                   2.48015872894767294178e-05,  -2.75573143513906633035e-07,
-                                   2.08757232129817482790e-09,  -1.13596475577881948265e-11};
+  static constexpr double cos[] = {4.16666666666666019037e-02, -1.38888888888741095749e-03,
+                                   2.48015872894767294178e-05, -2.75573143513906633035e-07,
+                                   2.08757232129817482790e-09, -1.13596475577881948265e-11};
 
   static double plus_one(word w) noexcept { return static_cast<double>(static_cast<integer>((w >> 11) + 1)); }
 };
-
-// Correctly rounded on every target: xsimd 8.1 only estimates both in float on NEON.
-template <class Arch, class T>
-simd::batch<T, Arch> exact_quotient(const simd::batch<T, Arch>& a, const simd::batch<T, Arch>& b) noexcept {
-#if defined(__aarch64__)
-  if constexpr (std::same_as<T, float> && !std::same_as<Arch, simd::scalar>)
-    return simd::batch<T, Arch>(vdivq_f32(a, b));
-#endif
-  return a / b;
-}
-template <class Arch, class T>
-simd::batch<T, Arch> exact_root(const simd::batch<T, Arch>& x) noexcept {
-#if defined(__aarch64__)
-  if constexpr (std::same_as<T, float> && !std::same_as<Arch, simd::scalar>)
-    return simd::batch<T, Arch>(vsqrtq_f32(x));
-#endif
-  return simd::sqrt(x);
-}
 
 /// c[0] + x (c[1] + x (c[2] + ...)).
 template <class Arch, class T, std::size_t N>
@@ -86,20 +68,28 @@ simd::batch<T, Arch> polynomial(const simd::batch<T, Arch>& x, const T (&c)[N]) 
   return sum;
 }
 
-// No product below meets a sum outside `simd::fma`, so a compiler that contracts changes nothing.
+// No product below meets a sum outside `simd::fma`, so a compiler that contracts changes nothing;
+// where rounding the product first matters most, it is rounded on every target.
+
+template <class Arch, class T>
+simd::batch<T, Arch> add_rounded(const simd::batch<T, Arch>& product,
+                                 const simd::batch<T, Arch>& x) noexcept {
+  return simd::fma(product, simd::broadcast<Arch>(T(1)), x);
+}
 
 /// log(mantissa 2^exponent) for a mantissa in [sqrt(1/2), sqrt(2)).
 template <class Arch, class T>
-simd::batch<T, Arch> log_parts(const simd::batch<T, Arch>& mantissa, const simd::batch<T, Arch>& exponent) noexcept {
+simd::batch<T, Arch> log_parts(const simd::batch<T, Arch>& mantissa,
+                               const simd::batch<T, Arch>& exponent) noexcept {
   using constants = normal_constants<T>;
   using vector = simd::batch<T, Arch>;
   const vector f = mantissa - simd::broadcast<Arch>(T(1));
-  const vector s = exact_quotient<Arch, T>(f, vector(simd::broadcast<Arch>(T(2)) + f));
+  const vector s = simd::divide(f, vector(simd::broadcast<Arch>(T(2)) + f));
   const vector z = s * s;
-  const vector half = simd::broadcast<Arch>(T(0.5)) * f;
-  const vector series = simd::fma(z, polynomial<Arch, T>(z, constants::log), vector(half * f));
+  const vector half_square = simd::broadcast<Arch>(T(0.5)) * f * f;
+  const vector series = simd::fma(z, polynomial<Arch, T>(z, constants::log), half_square);
   const vector small = simd::fma(s, series, vector(exponent * simd::broadcast<Arch>(constants::ln2_low)));
-  const vector rest = f - simd::fma(half, f, vector(-small));
+  const vector rest = f - add_rounded<Arch, T>(half_square, vector(-small));
   return simd::fma(exponent, simd::broadcast<Arch>(constants::ln2_high), rest);
 }
 
@@ -107,14 +97,14 @@ template <class Arch, class T>
 simd::batch<T, Arch> sin_small(const simd::batch<T, Arch>& x) noexcept {
   using vector = simd::batch<T, Arch>;
   const vector z = x * x;
-  return simd::fma(vector(x * z), polynomial<Arch, T>(z, normal_constants<T>::sin), x);
+  return add_rounded<Arch, T>(vector(x * z * polynomial<Arch, T>(z, normal_constants<T>::sin)), x);
 }
 template <class Arch, class T>
 simd::batch<T, Arch> cos_small(const simd::batch<T, Arch>& x) noexcept {
   using vector = simd::batch<T, Arch>;
   const vector z = x * x;
   const vector start = simd::fma(z, simd::broadcast<Arch>(T(-0.5)), simd::broadcast<Arch>(T(1)));
-  return simd::fma(vector(z * z), polynomial<Arch, T>(z, normal_constants<T>::cos), start);
+  return add_rounded<Arch, T>(vector(z * z * polynomial<Arch, T>(z, normal_constants<T>::cos)), start);
 }
 
 inline constexpr std::size_t normal_chunk = 64; // numbers made at once, in pairs
@@ -148,7 +138,7 @@ void normal_pairs(const std::array<typename normal_constants<T>::word, normal_ch
     using vector = simd::batch<T, Arch>;
     const vector x = simd::load<Arch>(angle + i);
     const vector log = log_parts<Arch, T>(simd::load<Arch>(mantissa + i), simd::load<Arch>(exponent + i));
-    const vector radius = exact_root<Arch, T>(vector(simd::broadcast<Arch>(T(-2)) * log));
+    const vector radius = simd::sqrt(vector(simd::broadcast<Arch>(T(-2)) * log));
     simd::store<Arch, T>(with_cos + i, vector(radius * cos_small<Arch, T>(x)));
     simd::store<Arch, T>(with_sin + i, vector(radius * sin_small<Arch, T>(x)));
   }
@@ -156,7 +146,8 @@ void normal_pairs(const std::array<typename normal_constants<T>::word, normal_ch
   for (std::size_t i = 0; i < pairs; ++i) {
     const auto c = std::bit_cast<word>(with_cos[i]), s = std::bit_cast<word>(with_sin[i]);
     const bool swapped = quarter[i] & 1;
-    const word first_sign = ((quarter[i] + 1) >> 1 & 1) << (bits - 1), second_sign = (quarter[i] >> 1 & 1) << (bits - 1);
+    const word first_sign = ((quarter[i] + 1) >> 1 & 1) << (bits - 1), second_sign = (quarter[i] >> 1 & 1)
+                                                                                     << (bits - 1);
     out[2 * i] = std::bit_cast<T>((swapped ? s : c) ^ first_sign);
     out[2 * i + 1] = std::bit_cast<T>((swapped ? c : s) ^ second_sign);
   }

@@ -47,7 +47,9 @@ class chacha20_rng {
   /// Blocks after which fresh entropy is mixed in unasked.
   static constexpr std::uint32_t blocks_per_seed = std::uint32_t{1} << 20;
 
-  explicit chacha20_rng(Entropy entropy = {}) : entropy_(entropy), generation_(fork_generation()) { entropy_(key_); }
+  explicit chacha20_rng(Entropy entropy = {}) : entropy_(entropy), generation_(fork_generation()) {
+    entropy_(key_);
+  }
   chacha20_rng(const chacha20_rng&) = delete;
   chacha20_rng& operator=(const chacha20_rng&) = delete;
   ~chacha20_rng() { forget(); }

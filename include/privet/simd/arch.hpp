@@ -125,7 +125,7 @@ T fma(T a, T b, T c) noexcept {
 }
 template <std::floating_point T, class Arch>
 xsimd::batch<T, Arch> fma(xsimd::batch<T, Arch> a, xsimd::batch<T, Arch> b, xsimd::batch<T, Arch> c) noexcept {
-  using B = xsimd::batch<T, Arch>;
+  using B [[maybe_unused]] = xsimd::batch<T, Arch>;
 #if defined(__AVX512F__)
   if constexpr (sizeof(B) == 64 && std::same_as<T, float>) return B(_mm512_fmadd_ps(a, b, c));
   if constexpr (sizeof(B) == 64 && std::same_as<T, double>) return B(_mm512_fmadd_pd(a, b, c));
@@ -181,7 +181,23 @@ T sqrt(T x) noexcept {
 }
 template <std::floating_point T, class Arch>
 xsimd::batch<T, Arch> sqrt(const xsimd::batch<T, Arch>& x) noexcept {
+#if defined(__aarch64__) // xsimd 8.1 only estimates root and quotient of floats here
+  if constexpr (std::same_as<T, float>) return xsimd::batch<T, Arch>(vsqrtq_f32(x));
+#endif
   return xsimd::sqrt(x);
+}
+
+/// a / b, correctly rounded on every target.
+template <std::floating_point T>
+T divide(T a, T b) noexcept {
+  return a / b;
+}
+template <std::floating_point T, class Arch>
+xsimd::batch<T, Arch> divide(const xsimd::batch<T, Arch>& a, const xsimd::batch<T, Arch>& b) noexcept {
+#if defined(__aarch64__)
+  if constexpr (std::same_as<T, float>) return xsimd::batch<T, Arch>(vdivq_f32(a, b));
+#endif
+  return a / b;
 }
 
 /// Lane-wise `condition ? yes : no`; the lane that is not chosen may hold anything, NaN too.

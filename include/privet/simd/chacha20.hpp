@@ -83,7 +83,8 @@ template <class Arch = default_arch>
   std::uint32_t staged[16][lanes];
   for (; !out.empty(); first += static_cast<std::uint32_t>(lanes)) {
     word start[16], x[16];
-    for (std::size_t lane = 0; lane < lanes; ++lane) staged[0][lane] = first + static_cast<std::uint32_t>(lane);
+    for (std::size_t lane = 0; lane < lanes; ++lane)
+      staged[0][lane] = first + static_cast<std::uint32_t>(lane);
     for (std::size_t i = 0; i < 4; ++i) start[i] = broadcast<Arch>(detail::chacha20_constants[i]);
     for (std::size_t i = 0; i < 8; ++i) start[4 + i] = broadcast<Arch>(key[i]);
     start[12] = load<Arch>(staged[0]);

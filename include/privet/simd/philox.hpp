@@ -27,10 +27,9 @@ constexpr std::array<std::uint32_t, 4> philox_block(std::array<std::uint32_t, 4>
   for (int round = 0; round < detail::philox_rounds; ++round) {
     const auto left = std::uint64_t{detail::philox_multipliers[0]} * counter[0];
     const auto right = std::uint64_t{detail::philox_multipliers[1]} * counter[2];
-    counter = {static_cast<std::uint32_t>(right >> 32) ^ counter[1] ^ key[0],
-               static_cast<std::uint32_t>(right),
-               static_cast<std::uint32_t>(left >> 32) ^ counter[3] ^ key[1],
-               static_cast<std::uint32_t>(left)};
+    counter = {
+        static_cast<std::uint32_t>(right >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(right),
+        static_cast<std::uint32_t>(left >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(left)};
     key[0] += detail::philox_key_steps[0];
     key[1] += detail::philox_key_steps[1];
   }

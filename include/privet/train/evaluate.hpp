@@ -20,7 +20,7 @@ void check_rows(const Model& model, rows_view<T> rows, std::span<const std::int3
   require(labels.size() == rows.rows, fault::shape, rows.rows, " rows with ", labels.size(), " labels");
   for (std::size_t i = 0; i < labels.size(); ++i)
     require(labels[i] >= 0 && static_cast<std::size_t>(labels[i]) < model.out_width(), fault::label, "row ", i, " has label ",
-            labels[i], ", the model has outputs 0 to ", model.out_width(), " - 1");
+            labels[i], ", the model has ", model.out_width(), " outputs");
 }
 
 /// Calls `f(first_row, rows, outputs)` for chunks of rows, outputs (rows, out_width).

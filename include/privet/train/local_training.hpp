@@ -22,7 +22,7 @@ class local_training {
     double loss = 0; ///< mean over the rows of all epochs
   };
 
-  /// Throws N001 for no rows or an empty batch.
+  /// Throws N001 for no rows, no epochs or an empty batch.
   local_training(const Model& model, LossType loss, Chain steps, std::size_t epochs, std::size_t batch, std::size_t rows,
                  std::uint64_t seed, std::uint32_t client)
       : step_(model, loss, steps),
@@ -30,12 +30,14 @@ class local_training {
         seed_(seed),
         client_(client),
         batches_(rows, batch, seed, stream_id(purpose::batches, 0, client)),
-        state_(step_.init()) {}
+        state_(step_.init()) {
+    require(epochs > 0, fault::argument, "local training of 0 epochs, needs at least 1");
+  }
 
   std::uint64_t steps_per_round() const noexcept { return epochs_ * batches_.size(); }
   const Model& model() const noexcept { return step_.model(); }
 
-  /// Trains `p` in place.
+  /// Trains `p` in place. Throws N003 unless there are as many rows and labels as stated before.
   outcome run(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels, std::uint64_t round) {
     std::ranges::fill(state_.slots, T{});
     state_.step = round * steps_per_round();
@@ -44,6 +46,9 @@ class local_training {
 
   /// The same, but the optimiser's state goes on from the round before.
   outcome resume(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels, std::uint64_t round) {
+    const std::size_t expected = batches_.order().size();
+    require(rows.rows == expected && labels.size() == expected && rows.columns == model().in_width(), fault::shape, "local training of ",
+            expected, " rows, ", model().in_width(), " wide: got ", rows.rows, " rows, ", rows.columns, " wide, and ", labels.size(), " labels");
     // A multiple of an odd constant keeps the coins of clients apart from each other.
     const std::uint64_t coins = seed_ ^ (std::uint64_t{client_} + 1) * 0x9E3779B97F4A7C15u;
     outcome result;

@@ -41,17 +41,26 @@ class training_step {
         targets_(chunk * loss_.targets_per_row(model_.out_width())),
         losses_(chunk),
         coefficients_(chunk),
-        gradient_(model_.sizes().shared + model_.sizes().local) {}
+        gradient_(model_.sizes().shared + model_.sizes().local) {
+    require(chunk > 0, fault::argument, "training_step: chunks of 0 rows");
+  }
 
   const Model& model() const noexcept { return model_; }
   const Chain& chain() const noexcept { return chain_; }
+  std::size_t targets_per_row() const { return loss_.targets_per_row(model_.out_width()); }
   chain_state<T> init() const { return chain_.template init<T>(gradient_.size()); }
 
   /// Updates `p` from the rows that `batch` names and returns the sum of their losses before the
-  /// update. The gradient is divided by `expected_batch`.
+  /// update. The gradient is divided by `expected_batch`. Throws N003 for rows, parameters or a
+  /// state of another width than the model's.
   double operator()(parameters<T>& p, chain_state<T>& state, rows_view<T> data, const target* targets,
                     std::span<const std::uint32_t> batch, double expected_batch, std::uint64_t seed = 0) {
     const simd::flush_denormals quick;
+    require(data.columns == model_.in_width(), fault::shape, "the model reads rows ", model_.in_width(), " wide, got ", data.columns);
+    require(p.trained().size() == gradient_.size(), fault::shape, "the model has ", gradient_.size(), " parameters, got ",
+            p.trained().size());
+    require(state.parameters == gradient_.size(), fault::shape, "the model has ", gradient_.size(),
+            " parameters, the state is for ", state.parameters);
     std::ranges::fill(gradient_, T{});
     double loss = 0;
     for (std::size_t first = 0; first < batch.size(); first += memory_.capacity())

@@ -1,0 +1,200 @@
+// Four offices train one model and keep their rows. Prints one table; writes a report, a record and
+// the weights. `offices --help` lists what can be chosen, docs/offices.md explains it.
+
+#include "offices/training.hpp"
+
+#include <privet/federated/progress.hpp>
+#include <privet/federated/report.hpp>
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <mutex>
+#include <unistd.h>
+
+namespace {
+
+using namespace apps;
+namespace fs = std::filesystem;
+
+std::atomic<bool> interrupted{false};
+extern "C" void on_interrupt(int) { interrupted = true; }
+
+struct stop : std::exception {};
+
+/// A bar on the terminal, nothing elsewhere.
+class terminal_bar {
+ public:
+  terminal_bar(std::string name, std::size_t total, std::size_t done = 0) : bar_{std::move(name), total, 72}, done_(done), first_(done) { show(); }
+  ~terminal_bar() {
+    if (shown()) std::fputs("\n", stderr);
+  }
+  void advance() {
+    const std::lock_guard hold(lock_);
+    ++done_;
+    show();
+  }
+
+ private:
+  static bool shown() { return isatty(STDERR_FILENO) == 1; }
+  void show() {
+    // The pace is that of this run: rounds done before a restart took no time here.
+    const double pace = done_ > first_ ? watch_.seconds() / static_cast<double>(done_ - first_) : 0;
+    if (shown()) fmt::print(stderr, "\r{}", bar_.line(done_, pace * static_cast<double>(done_)));
+  }
+  privet::progress_bar bar_;
+  std::size_t done_, first_;
+  stopwatch watch_;
+  std::mutex lock_;
+};
+
+void expect(const privet::status& s) {
+  if (!s) throw privet::exception(s.error());
+}
+
+/// Fails before any training when results could not be written after it.
+void prepare_folder(const fs::path& folder) {
+  std::error_code why;
+  fs::create_directories(folder, why);
+  if (why) privet::fail(privet::fault::file, folder.string(), ": cannot be made: ", why.message());
+  expect(privet::write_file_atomically(folder / ".privet", std::string_view()));
+  fs::remove(folder / ".privet", why);
+}
+
+std::string text_of(const std::vector<std::size_t>& widths) { return fmt::format("{}", fmt::join(widths, ",")); }
+
+std::vector<std::pair<std::string, std::string>> shown(const settings& s, const study& data) {
+  using fmt::format;
+  std::vector<std::size_t> rows;
+  for (const auto& office : data.offices) rows.push_back(office.rows());
+  return {{"data", s.kind == "synthetic" ? s.data : fs::path(s.data).filename().string()},
+          {"kind", s.kind},
+          {"offices", format("{} (rows {})", s.offices, text_of(rows))},
+          {"partition", s.partition},
+          {"test rows", format("{}", data.test.rows())},
+          {"hidden", text_of(s.hidden)},
+          {"rounds", format("{}", s.rounds)},
+          {"local epochs", format("{}", s.local_epochs)},
+          {"batch", format("{}", s.batch)},
+          {"optimizer", format("{}, rate {}{}{}", s.optimizer, s.lr, s.momentum > 0 ? format(", momentum {}", s.momentum) : "", s.cosine ? ", cosine" : "")},
+          {"weight decay", format("{}", s.weight_decay)},
+          {"label smoothing", format("{}", s.smoothing)},
+          {"scaling", s.standardise ? "mean 0, deviation 1; in the federation by sums over all offices" : "as in the file"},
+          {"seed", format("{}", s.seed)}};
+}
+
+std::string bytes_text(std::uint64_t bytes) { return bytes ? fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6) : "-"; }
+
+void print_table(const privet::run_record& record) {
+  fmt::print("\n{:<12} {:>9} {:>9} {:>11} {:>11} {:>8}\n", "model", "accuracy", "macro-F1", "sent", "received", "time");
+  const auto line = [](const privet::model_result& m) {
+    fmt::print("{:<12} {:>8.2f}% {:>9.4f} {:>11} {:>11} {:>7.1f}s\n", m.name, 100 * m.accuracy, m.macro_f1, bytes_text(m.bytes_up),
+               bytes_text(m.bytes_down), m.seconds);
+  };
+  line(record.central);
+  for (const auto& office : record.alone) line(office);
+  line(record.federated);
+}
+
+struct files {
+  fs::path folder;
+  fs::path checkpoint() const { return folder / "checkpoint.safetensors"; }
+  fs::path lines() const { return folder / "run.jsonl"; }
+  fs::path model() const { return folder / "model.safetensors"; }
+  fs::path report() const { return folder / "report.html"; }
+};
+
+void save_progress(const files& at, const settings& s, const federated_run& run, const privet::network& model) {
+  std::string lines;
+  for (const auto& m : run.metrics) lines += privet::json_text(privet::round_line(m)) + '\n';
+  expect(privet::save_checkpoint(at.checkpoint(), {model, run.weights, run.metrics.size(), {{"settings", to_json(s)}, {"metrics", to_json(run.metrics)}}}));
+  expect(privet::write_file_atomically(at.lines(), lines));
+}
+
+/// Central and alone do not depend on each other, so they share the threads.
+void train_baselines(const settings& s, const study& data, std::size_t threads, privet::run_record& record) {
+  terminal_bar bar("central, alone", (1 + data.offices.size()) * s.rounds);
+  const auto after_round = [&] {
+    bar.advance();
+    if (interrupted) throw stop{};
+  };
+  record.alone.resize(data.offices.size());
+  privet::for_each_parallel(1 + data.offices.size(), threads, [&](std::size_t i) {
+    if (i == 0)
+      record.central = train_in_one_place(s, "central", data.train, data.test, 0, after_round);
+    else
+      record.alone[i - 1] = train_in_one_place(s, fmt::format("office {}", i), data.offices[i - 1], data.test, static_cast<std::uint32_t>(i), after_round);
+  });
+}
+
+int run(const options& o) {
+  const stopwatch watch;
+  const files at{o.resume.empty() ? o.out : o.resume};
+  settings s;
+  federated_run run;
+  if (o.resume.empty()) {
+    s = complete(o);
+  } else {
+    auto saved = privet::load_checkpoint(at.checkpoint()).value();
+    s = settings_from(saved.run.value("settings", privet::json()));
+    run.metrics = metrics_from(saved.run.value("metrics", privet::json::array()));
+    privet::require(run.metrics.size() == saved.rounds_done && saved.rounds_done <= s.rounds, privet::fault::state, at.checkpoint().string(), ": has ",
+                    saved.rounds_done, " rounds done and metrics of ", run.metrics.size());
+    run.weights = std::move(saved.weights);
+  }
+  const study data = load_study(s);
+  prepare_folder(at.folder);
+
+  privet::run_record record;
+  record.title = fmt::format("{} offices, one model", s.offices);
+  record.settings = shown(s, data);
+  record.classes = data.train.schema.classes;
+  record.notes = data.notes;
+  record.parameters = model_of(s, data.train.schema).sizes().shared;
+  fmt::print("{} offices, {} training rows, {} test rows, {} columns, {} classes; {} parameters, {} rounds\n", s.offices, data.train.rows(),
+             data.test.rows(), data.train.columns(), data.train.classes(), record.parameters, s.rounds);
+  std::fflush(stdout);
+
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  try {
+    {
+      terminal_bar bar("federated", s.rounds, run.metrics.size());
+      train_federated(s, data, o.threads, run, [&](const privet::network& model) {
+        save_progress(at, s, run, model);
+        bar.advance();
+        if (interrupted) throw stop{};
+      });
+    }
+    train_baselines(s, data, o.threads, record);
+  } catch (const stop&) {
+    fmt::print(stderr, "\nstopped after round {} of {}; continue with --resume {}\n", run.metrics.size(), s.rounds, at.folder.string());
+    return 130;
+  }
+  record.federated = run.result;
+  record.seconds = watch.seconds();
+
+  expect(privet::write_file_atomically(at.model(), privet::write_weights(model_of(s, data.train.schema), run.weights)));
+  expect(privet::write_file_atomically(at.report(), privet::html_report(record)));
+  if (!o.json.empty()) expect(privet::write_file_atomically(o.json, privet::json_text(privet::to_json(record), 2) + '\n'));
+  print_table(record);
+  for (const auto& note : record.notes) fmt::print("note: {}\n", note);
+  fmt::print("\nwritten: {}, {}, {}\n", at.report().string(), at.lines().string(), at.model().string());
+  return 0;
+}
+
+} // namespace
+
+int main(int count, char** words) {
+  options o;
+  if (const int status = read_options(count, words, o); status >= 0) return status;
+  try {
+    return run(o);
+  } catch (const std::exception& why) {
+    fmt::print(stderr, "offices: {}\n", why.what());
+    return 1;
+  }
+}

@@ -1,0 +1,157 @@
+#pragma once
+// The three ways to train that a run compares: federated, central, each office alone.
+
+#include "data.hpp"
+
+#include <privet/federated/checkpoint.hpp>
+#include <privet/federated/run_record.hpp>
+#include <privet/optim/adam.hpp>
+#include <privet/optim/rmsprop.hpp>
+#include <privet/optim/schedule.hpp>
+#include <privet/optim/weight_decay.hpp>
+#include <privet/train/evaluate.hpp>
+
+#include <chrono>
+#include <functional>
+
+namespace apps {
+
+inline privet::network model_of(const settings& s, const privet::schema& schema) {
+  std::vector<privet::any_layer> layers;
+  std::size_t width = schema.features.size();
+  for (const auto hidden : s.hidden) {
+    layers.push_back(privet::dense<>{width, hidden});
+    layers.push_back(privet::relu{});
+    width = hidden;
+  }
+  layers.push_back(privet::dense<>{width, schema.classes.size()});
+  return privet::network(std::move(layers));
+}
+
+/// Calls `f` with what an office of so many rows runs in a round. A cosine reaches zero at the end
+/// of the last round, so its length depends on the office's rows.
+template <class F>
+auto with_recipe(const settings& s, std::size_t rows, F&& f) {
+  using namespace privet;
+  const std::size_t steps = s.rounds * s.local_epochs * ((rows + s.batch - 1) / s.batch);
+  const auto call = [&](auto optimizer) {
+    return f(local_recipe<decltype(chain(average_over_batch{}, weight_decay{}, optimizer, cosine_rate{}))>{
+        chain(average_over_batch{}, weight_decay{.rate = s.weight_decay}, optimizer, cosine_rate{.steps = steps, .floor = s.cosine ? 0.0 : 1.0}),
+        s.local_epochs, s.batch, softmax_cross_entropy{.smoothing = s.smoothing}});
+  };
+  if (s.optimizer == "adam") return call(adam{.learning_rate = s.lr});
+  if (s.optimizer == "rmsprop") return call(rmsprop{.learning_rate = s.lr});
+  return call(sgd{.learning_rate = s.lr, .momentum = s.momentum});
+}
+
+class stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// Called after every round of any training; throws to stop it.
+using tick = std::function<void()>;
+
+inline void score(privet::model_result& result, const privet::network& model, const privet::parameters<float>& p, const privet::dataset<float>& test) {
+  const auto e = privet::evaluate(model, p, test);
+  result.accuracy = e.confusion.accuracy();
+  result.macro_f1 = e.confusion.macro_f1();
+  result.log_loss = e.log_loss;
+  result.confusion = e.confusion;
+  result.curve.push_back(result.accuracy);
+}
+
+/// Trains on one party's rows as many epochs as the federation does, scaled by that party's own
+/// numbers; the optimiser's state goes on from round to round.
+inline privet::model_result train_in_one_place(const settings& s, std::string name, privet::dataset<float> rows, privet::dataset<float> test,
+                                               std::uint32_t client, const tick& after_round) {
+  using namespace privet;
+  const stopwatch watch;
+  if (s.standardise) {
+    const auto scale = standardiser::fit(rows);
+    rows = scale.apply(std::move(rows));
+    test = scale.apply(std::move(test));
+  }
+  const auto model = model_of(s, rows.schema);
+  auto p = initialise<float>(model, s.seed);
+  model_result result{.name = std::move(name)};
+  with_recipe(s, rows.rows(), [&](const auto& recipe) {
+    local_training training(model, recipe.loss, recipe.steps, recipe.epochs, recipe.batch, rows.rows(), s.seed, client);
+    for (std::size_t r = 0; r < s.rounds; ++r) {
+      training.resume(p, rows.view(), rows.labels, r);
+      score(result, model, p, test);
+      after_round();
+    }
+  });
+  result.seconds = watch.seconds();
+  return result;
+}
+
+/// Rounds that are done, and all that is needed to do the next.
+struct federated_run {
+  std::vector<privet::round_metrics> metrics;
+  privet::model_result result{.name = "federated"};
+  privet::parameters<float> weights;
+};
+
+inline privet::json to_json(const std::vector<privet::round_metrics>& metrics) {
+  auto all = privet::json::array();
+  for (const auto& m : metrics) all.push_back(privet::round_line(m));
+  return all;
+}
+inline std::vector<privet::round_metrics> metrics_from(const privet::json& lines) {
+  std::vector<privet::round_metrics> all;
+  for (const auto& line : lines) {
+    const auto read = [&]<class T>(const char* name, T& into) { into = privet::read_member<T>(line, name, "checkpoint metrics").value(); };
+    auto& m = all.emplace_back();
+    read("round", m.round), read("accuracy", m.accuracy), read("macro_f1", m.macro_f1), read("log_loss", m.log_loss);
+    read("clients", m.clients), read("bytes_up", m.bytes_up), read("bytes_down", m.bytes_down), read("seconds", m.seconds);
+  }
+  return all;
+}
+
+/// Runs the rounds that are left of `run`. `after_round` sees the run after each, and may throw.
+inline void train_federated(const settings& s, const study& data, std::size_t threads, federated_run& run,
+                            const std::function<void(const privet::network&)>& after_round) {
+  using namespace privet;
+  offices parties(model_of(s, data.train.schema));
+  for (std::size_t k = 0; k < data.offices.size(); ++k)
+    with_recipe(s, data.offices[k].rows(), [&]<class Chain, class LossType>(const local_recipe<Chain, LossType>& recipe) {
+      parties.add(std::make_unique<office<Chain, LossType>>(static_cast<std::uint32_t>(k + 1), data.offices[k], recipe, s.seed));
+    });
+  aggregation_server server(fedavg{}, {.standardise = s.standardise, .seed = s.seed, .threads = threads});
+  const auto& model = parties.model();
+  const std::size_t done = run.metrics.size();
+  server.open(parties.links(), model, done ? std::as_const(run.weights).shared() : std::span<const float>());
+  const auto test = s.standardise ? standardiser::from(server.scaling()).apply(data.test) : data.test;
+
+  run.weights = model.make_parameters<float>();
+  std::uint64_t up = 0, down = 0;
+  for (std::size_t r = done; r < s.rounds; ++r) {
+    const stopwatch watch;
+    const auto report = server.round(r);
+    std::ranges::copy(report.weights, run.weights.shared().begin());
+    score(run.result, model, run.weights, test);
+    run.metrics.push_back({report.round, run.result.accuracy, run.result.macro_f1, run.result.log_loss, report.clients, report.bytes_up - up,
+                           report.bytes_down - down, watch.seconds()});
+    up = report.bytes_up, down = report.bytes_down;
+    after_round(model);
+  }
+  if (done == s.rounds) { // nothing was left to do
+    std::ranges::copy(server.weights(), run.weights.shared().begin());
+    score(run.result, model, run.weights, test);
+  }
+  run.result.curve.clear();
+  run.result.seconds = 0, run.result.bytes_up = 0, run.result.bytes_down = 0;
+  for (const auto& m : run.metrics) {
+    run.result.curve.push_back(m.accuracy);
+    run.result.seconds += m.seconds;
+    run.result.bytes_up += m.bytes_up;
+    run.result.bytes_down += m.bytes_down;
+  }
+}
+
+} // namespace apps

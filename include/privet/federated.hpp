@@ -1,0 +1,19 @@
+#pragma once
+// Everything in federated/. Written by tools/generate_floor_headers.
+
+#include <privet/federated/fedavg.hpp>
+#include <privet/federated/parallel.hpp>
+#include <privet/federated/progress.hpp>
+#include <privet/federated/trust.hpp>
+#include <privet/federated/update.hpp>
+
+#if __has_include(<nlohmann/json.hpp>)
+#include <privet/federated/checkpoint.hpp>
+#include <privet/federated/in_process.hpp>
+#include <privet/federated/message.hpp>
+#include <privet/federated/office.hpp>
+#include <privet/federated/offices.hpp>
+#include <privet/federated/report.hpp>
+#include <privet/federated/run_record.hpp>
+#include <privet/federated/server.hpp>
+#endif

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Runs the program `offices` as a person would, mistakes included: offices.py PROGRAM [DATA]"""
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+program = sys.argv[1]
+data = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+folder = Path(tempfile.mkdtemp(prefix="privet-offices-"))
+failures = 0
+
+
+def check(holds, what):
+    global failures
+    if not holds:
+        failures += 1
+    print(("ok      " if holds else "FAILED  ") + what)
+
+
+def run(*words, out="out"):
+    command = [program, *words]
+    if "--resume" not in words and out:
+        command += ["--out", str(folder / out)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def refused(what, pattern, *words, status=None, out="refused"):
+    done = run(*words, out=out)
+    text = done.stdout + done.stderr
+    right = done.returncode not in (0, -6, -11) and re.search(pattern, text) and (status is None or done.returncode == status)
+    check(right and not (folder / out / "model.safetensors").exists(), f"{what} is refused: {text.strip().splitlines()[-1] if text.strip() else '(silent)'}")
+
+
+def tensors(path):
+    raw = path.read_bytes()
+    size = struct.unpack("<Q", raw[:8])[0]
+    return json.loads(raw[8:8 + size])
+
+
+quick = ["--rounds", "4", "--local-epochs", "1"]
+
+# A run, its files, its record.
+done = run(*quick, "--threads", "1", "--json", str(folder / "one.json"), out="one")
+check(done.returncode == 0 and "federated" in done.stdout, "a run on generated data ends in a table")
+record = json.loads((folder / "one.json").read_text())
+check({"settings", "rounds", "central", "alone", "federated", "parameters", "bytes_up", "bytes_down", "seconds"} <= record.keys(), "the record has every member")
+check(len(record["rounds"]) == 4 and len(record["alone"]) == 4 and record["parameters"] == 6406, "the record counts rounds, offices, parameters")
+check(all({"accuracy", "macro_f1"} <= m.keys() for m in [record["central"], record["federated"], *record["alone"]]), "every model has accuracy and macro-F1")
+check(record["bytes_up"] > 4 * 4 * 6406 * 4, "bytes are those of the encoded messages")
+html = (folder / "one" / "report.html").read_text()
+check("<svg" in html and "http://" not in html.replace("http://www.w3.org", "") and "https://" not in html, "the report is one self-contained file")
+check(len((folder / "one" / "run.jsonl").read_text().splitlines()) == 4, "one line of JSON per round")
+header = tensors(folder / "one" / "model.safetensors")
+check(header["0.weight"]["shape"] == [128, 43] and header["2.bias"]["shape"] == [6] and header["0.weight"]["dtype"] == "F32", "weights have the documented names and shapes")
+
+# Threads and restarts change nothing.
+run(*quick, "--threads", "2", out="two")
+same = lambda a, b: (folder / a / "model.safetensors").read_bytes() == (folder / b / "model.safetensors").read_bytes()
+check(same("one", "two"), "one thread and two give the same weights")
+run(*quick, "--seed", "2", out="seed")
+check(not same("one", "seed"), "another seed gives other weights")
+
+long = ["--rounds", "40", "--local-epochs", "3"]
+run(*long, out="whole")
+started = subprocess.Popen([program, *long, "--out", str(folder / "cut")], stderr=subprocess.PIPE, text=True)
+while started.poll() is None and not (folder / "cut" / "run.jsonl").exists():
+    time.sleep(0.01)
+started.send_signal(signal.SIGINT)
+_, message = started.communicate()
+check(started.returncode == 130 and "--resume" in message, f"Ctrl-C stops after the round: {message.strip()}")
+check(not (folder / "cut" / "model.safetensors").exists(), "an interrupted run leaves no finished model")
+done = run("--resume", str(folder / "cut"), "--json", str(folder / "cut.json"))
+check(done.returncode == 0 and same("whole", "cut"), "a resumed run ends in the same weights as an uninterrupted one")
+check(len(json.loads((folder / "cut.json").read_text())["rounds"]) == 40, "its record has every round")
+
+# One office, and mistakes.
+check(run(*quick, "--offices", "1", out="single").returncode == 0, "one office alone runs")
+refused("an unknown option", "nearest is '--rounds'", "--round", "3", status=2)
+refused("an unknown kind", "nearest is 'wisdm'", "--kind", "wisdn", status=2)
+refused("an unknown partition", "nearest is 'stratified'", "--partition", "stratifed", status=2)
+refused("Dirichlet without alpha", "alpha", "--partition", "dirichlet", status=2)
+refused("a negative alpha", "positive", "--partition", "dirichlet:-1", status=2)
+refused("zero rounds", "rounds", "--rounds", "0", status=2)
+refused("a negative rate", "lr", "--lr", "-0.1", status=2)
+refused("zero offices", "offices", "--offices", "0", status=2)
+refused("momentum with adam", "momentum", "--optimizer", "adam", "--momentum", "0.9")
+refused("generated data of another kind", "synthetic", "--kind", "wisdm")
+refused("resuming beside other settings", "--seed", "--resume", str(folder / "one"), "--seed", "3", status=2)
+refused("resuming where nothing was", "checkpoint", "--resume", str(folder / "nowhere"))
+refused("a file that is not there", "no-such.arff", "--data", str(folder / "no-such.arff"))
+refused("more offices than wearers", "offices|regions", "--offices", "1000")
+
+
+def bad_file(what, pattern, name, content, *words):
+    path = folder / name
+    path.write_bytes(content)
+    refused(what, pattern, "--data", str(path), *words)
+
+
+bad_file("an empty file", "empty|@data|no ", "empty.arff", b"")
+bad_file("an empty CSV file", "empty|no ", "empty.csv", b"")
+bad_file("a file that is no ARFF", "N0", "wrong.arff", b"PK\x03\x04 not an arff file\n")
+head = b"@relation r\r\n@attribute \"UNIQUE_ID\" numeric\r\n"
+csv = "a,b,who,class\n" + "".join(f"{i % 7},{i % 5},{i % 6},{'xy'[i % 2]}\n" for i in range(60))
+bad_file("a truncated row", r"line 62|:62", "short.csv", (csv + "1,2\n").encode())
+bad_file("an extra column", r"line 62|:62", "long.csv", (csv + "1,2,3,x,5\n").encode())
+bad_file("NaN in a number column", "nan", "nan.csv", (csv + "nan,2,3,x\n").encode(), "--group", "who")
+bad_file("infinity in a number column", "inf", "inf.csv", (csv + "inf,2,3,x\n").encode(), "--group", "who")
+bad_file("a group column that is not there", "site", "group.csv", csv.encode(), "--group", "site")
+(folder / "good.csv").write_text(csv)
+check(run("--data", str(folder / "good.csv"), "--group", "who", *quick, "--offices", "2", out="csv").returncode == 0, "a CSV file with groups runs")
+done = run("--data", str(folder / "good.csv"), *quick, "--offices", "2", out="csv-rows")
+check(done.returncode == 0 and "both sides" in done.stdout, "without groups it says that rows were split")
+(folder / "a-file").write_text("")
+refused("an output folder that cannot be made", "a-file", *quick, out="a-file/out")
+if os.geteuid() != 0:
+    (folder / "locked").mkdir(mode=0o500)
+    refused("an unwritable output folder", "locked", *quick, out="locked")
+    (folder / "secret.csv").write_text(csv)
+    (folder / "secret.csv").chmod(0)
+    refused("an unreadable file", "secret.csv", "--data", str(folder / "secret.csv"))
+
+# Real data.
+wisdm = data / "wisdm" / "WISDM_ar_v1.1_transformed.arff" if data else None
+if wisdm and wisdm.exists():
+    done = run("--data", str(wisdm), "--kind", "wisdm", "--partition", "subject", "--offices", "4", *quick, out="wisdm")
+    check(done.returncode == 0 and "missing values" in done.stdout, "WISDM by subject runs and counts missing values")
+    cut = wisdm.read_bytes()[:600000]
+    bad_file("a WISDM file cut in the middle of a row", r"line \d+|:\d+", "cut.arff", cut)
+    bad_file("a WISDM file with an unknown class", "Flying", "class.arff", wisdm.read_bytes().replace(b",Jogging", b",Flying", 1))
+else:
+    print("skipped: WISDM is not there (set PRIVET_DATA)")
+
+sys.exit(f"{failures} checks failed" if failures else 0)

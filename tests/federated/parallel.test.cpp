@@ -1,0 +1,49 @@
+#include "support/catch.hpp"
+
+#include <privet/federated/parallel.hpp>
+
+#include <mutex>
+#include <set>
+#include <stdexcept>
+#include <string>
+
+using namespace privet;
+
+TEST_CASE("parallel: every piece is done exactly once, for any number of threads") {
+  for (const std::size_t threads : {0, 1, 2, 3, 50})
+    for (const std::size_t n : {0, 1, 2, 7, 1000}) {
+      std::vector<int> done(n);
+      for_each_parallel(n, threads, [&](std::size_t i) { ++done[i]; });
+      CHECK(done == std::vector<int>(n, 1));
+    }
+}
+
+TEST_CASE("parallel: one thread means this one, two mean at most two") {
+  std::mutex lock;
+  for (const std::size_t threads : {1, 2}) {
+    std::set<std::thread::id> seen;
+    for_each_parallel(200, threads, [&](std::size_t) {
+      const std::lock_guard hold(lock);
+      seen.insert(std::this_thread::get_id());
+    });
+    CHECK(seen.size() <= threads);
+    if (threads == 1) CHECK(seen.contains(std::this_thread::get_id()));
+  }
+}
+
+TEST_CASE("parallel: all pieces are done before the first failure in order is thrown") {
+  for (const std::size_t threads : {1, 2, 3}) {
+    std::atomic<int> done{0};
+    std::string first;
+    try {
+      for_each_parallel(100, threads, [&](std::size_t i) {
+        ++done;
+        if (i % 30 == 20) throw std::runtime_error(std::to_string(i));
+      });
+    } catch (const std::runtime_error& e) {
+      first = e.what();
+    }
+    CHECK(done == 100);
+    CHECK(first == "20");
+  }
+}

@@ -1,0 +1,82 @@
+#include "support/catch.hpp"
+#include "support/numbers.hpp"
+
+#include <privet/nn/weights.hpp>
+
+#include <algorithm>
+
+using namespace privet;
+
+namespace {
+
+const sequential model{dense<5, 3>{}, relu{}, dropout{0.5}, dense<3, 2>{}};
+
+template <class T>
+parameters<T> random_parameters() {
+  auto p = model.make_parameters<T>();
+  std::ranges::copy(test::normals<T>(p.shared().size(), 3), p.shared().begin());
+  return p;
+}
+
+} // namespace
+
+TEMPLATE_TEST_CASE("weights: a file read back is the same to the bit, also by a network from its own metadata", "", float, double) {
+  const auto p = random_parameters<TestType>();
+  const auto file = read_safetensors(write_weights(model, p, {{"kind", "wisdm"}})).value();
+  CHECK(file.metadata().at("kind") == "wisdm");
+  const auto again = read_weights<TestType>(model, file).value();
+  CHECK(std::ranges::equal(again.shared(), p.shared()));
+
+  const auto described = read_network(parse_json(file.metadata().at("privet.network")).value()).value();
+  CHECK(std::ranges::equal(read_weights<TestType>(described, file).value().shared(), p.shared()));
+  CHECK(write_weights(described, p, {{"kind", "wisdm"}}) == write_weights(model, p, {{"kind", "wisdm"}}));
+}
+
+TEST_CASE("weights: tensors are named and shaped as torch.nn.Sequential names and shapes them") {
+  const auto p = random_parameters<float>();
+  const auto file = read_safetensors(write_weights(model, p)).value();
+  REQUIRE(file.entries().size() == 4);
+  CHECK(file.find("0.weight")->shape == std::vector<std::size_t>{3, 5});
+  CHECK(file.find("0.bias")->shape == std::vector<std::size_t>{3});
+  CHECK(file.find("3.weight")->shape == std::vector<std::size_t>{2, 3});
+  CHECK(file.find("3.bias")->shape == std::vector<std::size_t>{2});
+
+  // y = W x + b from the file's (out, in) is what the model computes.
+  const auto w = file.find("0.weight")->view<float>().value(), b = file.find("0.bias")->view<float>().value();
+  const auto x = test::normals<float>(5, 4);
+  auto memory = model.make_tape<float>(1);
+  model.forward(p.trained(), 1, x.data(), memory);
+  for (std::size_t o = 0; o < 3; ++o) {
+    double y = b[o];
+    for (std::size_t i = 0; i < 5; ++i) y += static_cast<double>(w[o * 5 + i]) * x[i];
+    CHECK(memory.output(0)[o] == Approx(y).epsilon(1e-5).margin(1e-6));
+  }
+}
+
+TEST_CASE("weights: the stated architecture is that of the weights, whatever metadata was handed over") {
+  const auto p = random_parameters<float>();
+  const auto file = read_safetensors(write_weights(model, p, {{"privet.network", "that of another file"}})).value();
+  CHECK(file.metadata().at("privet.network") == json_text(describe(model)));
+}
+
+TEST_CASE("weights: a missing tensor, another shape and another type are named") {
+  const auto p = random_parameters<float>();
+  const auto whole = read_safetensors(write_weights(model, p)).value();
+
+  std::vector<tensor_entry> entries(whole.entries().begin(), whole.entries().end());
+  std::erase_if(entries, [](const auto& e) { return e.name == "3.bias"; });
+  const auto missing = read_weights<float>(model, read_safetensors(write_safetensors(entries)).value(), "model.safetensors");
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().message == "[N004 format] model.safetensors: no tensor '3.bias'");
+
+  // The transpose has as many numbers and is still wrong.
+  const sequential other{dense<3, 5>{}};
+  const auto transposed = read_weights<float>(other, whole);
+  REQUIRE_FALSE(transposed);
+  CHECK(transposed.error().kind == fault::shape);
+  CHECK(transposed.error().message.find("'0.weight'") != std::string::npos);
+
+  const auto type = read_weights<double>(model, whole);
+  REQUIRE_FALSE(type);
+  CHECK(type.error().kind == fault::shape);
+}

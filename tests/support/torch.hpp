@@ -1,0 +1,26 @@
+#pragma once
+// Parameters as torch hands them over: the tensors of a model one after another, weights as (out, in).
+
+#include <privet/nn/layer.hpp>
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace privet::test {
+
+/// The same numbers in our order, found through the names and shapes that files use.
+template <class T, class Model, class U>
+std::vector<T> from_torch(const Model& model, std::span<const U> numbers) {
+  std::vector<T> flat(model.sizes().shared);
+  for (const auto& tensor : model.tensors()) {
+    const std::size_t columns = tensor.shape.back(), rows = tensor.size / columns;
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t c = 0; c < columns; ++c)
+        flat[tensor.offset + (tensor.transposed ? c * rows + r : r * columns + c)] = static_cast<T>(numbers[r * columns + c]);
+    numbers = numbers.subspan(tensor.size);
+  }
+  return flat;
+}
+
+} // namespace privet::test
