@@ -3,9 +3,9 @@
 
 #include <privet/core.hpp>
 #include <privet/simd.hpp>
+#include <privet/random.hpp>
 #include <privet/nn.hpp>
 #include <privet/optim.hpp>
 #include <privet/data.hpp>
-#include <privet/random.hpp>
 #include <privet/train.hpp>
 #include <privet/federated.hpp>

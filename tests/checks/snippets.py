@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every ```cpp block of the documentation is part of a file that the tests compile: snippets.py ROOT
 
-A block must be found in one piece in tests/snippets/, tests/consumer/ or examples/; indentation
+A block must be found in one piece in tests/snippets/, tests/consumer/, tests/compile_fail/ or examples/; indentation
 does not count. A block after a line `<!-- not compiled: why -->` is let through.
 """
 import re
@@ -17,7 +17,7 @@ def squeeze(text):
 
 
 root = Path(sys.argv[1])
-folders = ("tests/snippets", "tests/consumer", "examples")
+folders = ("tests/snippets", "tests/consumer", "tests/compile_fail", "examples")
 compiled = [squeeze(path.read_text()) for folder in folders for path in (root / folder).rglob("*.cpp")]
 pages = [*root.glob("*.md"), *(root / "docs").rglob("*.md")]
 faults, blocks = [], 0

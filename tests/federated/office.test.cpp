@@ -37,7 +37,7 @@ struct conversation {
 };
 
 bool finds(std::span<const std::byte> haystack, std::span<const std::byte> needle) {
-  return !std::ranges::search(haystack, needle).empty();
+  return std::search(haystack.begin(), haystack.end(), needle.begin(), needle.end()) != haystack.end();
 }
 
 } // namespace

@@ -18,24 +18,27 @@ namespace {
 std::atomic<std::size_t> alive{0}, most_alive{0};
 
 void* counted(void* p) {
-  if (!p) throw std::bad_alloc();
+  if (!p) return p;
   const std::size_t now = alive += malloc_usable_size(p);
   std::size_t most = most_alive;
   while (now > most && !most_alive.compare_exchange_weak(most, now)) {
   }
   return p;
 }
+void* or_throw(void* p) { return p ? p : throw std::bad_alloc(); }
 void give_back(void* p) {
   alive -= malloc_usable_size(p);
   std::free(p);
 }
 } // namespace
-void* operator new(std::size_t n) { return counted(std::malloc(n ? n : 1)); }
+void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return counted(std::malloc(n ? n : 1)); }
+void* operator new(std::size_t n) { return or_throw(counted(std::malloc(n ? n : 1))); }
 void* operator new(std::size_t n, std::align_val_t a) {
   const auto align = static_cast<std::size_t>(a);
-  return counted(std::aligned_alloc(align, (n + align - 1) / align * align));
+  return or_throw(counted(std::aligned_alloc(align, (n + align - 1) / align * align)));
 }
 void operator delete(void* p) noexcept { give_back(p); }
+void operator delete(void* p, const std::nothrow_t&) noexcept { give_back(p); }
 void operator delete(void* p, std::size_t) noexcept { give_back(p); }
 void operator delete(void* p, std::align_val_t) noexcept { give_back(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { give_back(p); }

@@ -37,7 +37,7 @@ auto several(std::size_t n, F draw) {
 
 } // namespace
 
-// Expected values: tests/oracles/random.py
+// Expected values: tests/oracles/random_words.py
 TEST_CASE("uniform, integer, coin and permutation draws are the same on every target") {
   SECTION("uniform01 in float") {
     auto source = known();

@@ -18,7 +18,7 @@ replayable_random known() { return replayable_random(0x0123456789ABCDEF, 0xFEDCB
 
 } // namespace
 
-// Expected values: tests/oracles/random.py
+// Expected values: tests/oracles/random_words.py
 TEST_CASE("initial weights are the same on every target") {
   const std::int32_t expected[] = {2070255, 1134875, 655673, 25111, 1596687, -1569067};
   auto source = known();

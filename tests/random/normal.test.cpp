@@ -63,7 +63,7 @@ struct fixed_words {
 
 } // namespace
 
-// Expected values: tests/oracles/random.py, in double arithmetic.
+// Expected values: tests/oracles/random_words.py, in double arithmetic.
 TEST_CASE("fast normals equal the known answers to 4 ulp and so agree between targets") {
   const double expected[] = {0.849483538,   -0.199387587, -1.64656558,  -0.4001072,
                              -0.0632639518, 0.39658021,   -0.347855517, 1.20300547,

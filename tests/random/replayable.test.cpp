@@ -23,7 +23,7 @@ std::vector<std::uint32_t> draw(replayable_random& source, std::size_t n) {
 static_assert(RandomSource<replayable_random>);
 static_assert(!SecretRandomSource<replayable_random>);
 
-// Expected values: tests/oracles/random.py
+// Expected values: tests/oracles/random_words.py
 TEST_CASE("replayable words are the same on every target") {
   replayable_random source(seed, stream);
   CHECK(draw(source, 10) == std::vector<std::uint32_t>{0xAEF2ADF7, 0xF69B5950, 0x3CEB44F4, 0x89B6573A,

@@ -110,14 +110,14 @@ concept Evaluated = std::is_arithmetic_v<V> || requires(const V& v) {
 /// A value and its label, which only a stage of a chain (or `unsafe::`) may change.
 template <Label L, class V>
 class labelled {
-  static_assert(!Released<L> || Evaluated<V>,
-                "[P008 lazy-release] a lazy random expression kept as a released value: every read draws the noise "
-                "again, and the mean of the reads removes it. Evaluate it into a container first. docs/errors/P008.md");
-
  public:
   using label = L;
 
-  explicit labelled(V value) : value_(std::move(value)) {}
+  explicit labelled(V value) : value_(std::move(value)) { // the only way in
+    static_assert(!Released<L> || Evaluated<V>,
+                  "[P008 lazy-release] a lazy random expression kept as a released value: every read draws the noise "
+                  "again, and the mean of the reads removes it. Evaluate it into a container first. docs/errors/P008.md");
+  }
   const V& value() const& noexcept { return value_; }
   V&& value() && noexcept { return std::move(value_); }
 

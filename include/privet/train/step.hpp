@@ -12,8 +12,24 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <type_traits>
 
 namespace privet {
+
+namespace detail {
+
+template <class C>
+concept ChainOfStages = requires { C::reductions, C::bounds, C::encodings; };
+
+/// Stands in for what is no chain, so that the sentence about it is the only error.
+struct neutral_chain : chain_of<average_over_batch> {
+  template <class T>
+  explicit neutral_chain(const T&) : chain_of(average_over_batch{}) {}
+};
+template <class C>
+using chain_or_neutral = std::conditional_t<ChainOfStages<C>, C, neutral_chain>;
+
+} // namespace detail
 
 /// Runs batches of any size through a model in chunks that stay in cache, and applies a chain to
 /// the sum of their gradients. Allocates when it is made, never in a step.
@@ -21,8 +37,12 @@ namespace privet {
 /// Sum       per-example gradients are added in batch order whatever the chunk size
 /// Bounds    when the chain has one, each example is scaled by its coefficient, from its exact
 ///           gradient norm; one whose norm is not finite is masked by a select
-template <class Model, Loss LossType, class Chain, class T = float, class Arch = simd::default_arch>
+template <class Model, Loss LossType, class Steps, class T = float, class Arch = simd::default_arch>
 class training_step {
+  using Chain = detail::chain_or_neutral<Steps>;
+  static_assert(detail::ChainOfStages<Steps>,
+                "[P002 no-chain] a training step runs a chain of stages and was given something else, such as an optimiser by "
+                "itself: write chain(average_over_batch{}, sgd{..}). docs/errors/P002.md");
   static_assert(Chain::reductions == 1,
                 "[P002 no-reduction] a training step needs to know how a batch becomes one gradient: put "
                 "average_over_batch{} before the optimiser in chain(...). docs/errors/P002.md");
@@ -32,7 +52,7 @@ class training_step {
  public:
   using target = typename LossType::template target<T>;
 
-  training_step(const Model& model, LossType loss, Chain steps, std::size_t chunk = 128)
+  training_step(const Model& model, LossType loss, Steps steps, std::size_t chunk = 128)
       : model_(model),
         loss_(std::move(loss)),
         chain_(std::move(steps)),

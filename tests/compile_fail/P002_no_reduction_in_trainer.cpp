@@ -1,0 +1,15 @@
+// expect: P002 no-reduction
+#include <privet/nn/dense.hpp>
+#include <privet/optim/sgd.hpp>
+#include <privet/train/trainer.hpp>
+
+using namespace privet;
+
+void use(const labelled_rows<float>& data) {
+#if MISUSE
+  trainer train{sequential{dense<4, 2>{}}, softmax_cross_entropy{}, chain(sgd{})};
+#else
+  trainer train{sequential{dense<4, 2>{}}, softmax_cross_entropy{}, chain(average_over_batch{}, sgd{})};
+#endif
+  train.fit(data, epochs{1});
+}
