@@ -193,6 +193,23 @@ TEST_CASE("server: memory does not grow with the number of clients") {
   CHECK(many < few + 200 * 100);          // and each client costs less than 100 bytes
 }
 
+TEST_CASE("a message that claims 2^60 bytes, or numbers that are not there, allocates next to nothing") {
+  const auto peer = test::honest(1, test::four_data_sets()[0]);
+  auto bytes = encode({message_kind::train, 0, 0, 0, encode_order(1, std::vector<float>(100))});
+  store_little(std::uint64_t{1} << 60, bytes.data() + 24);
+  const auto text = json_text(describe(sequential{dense<>{5, 250'000}, relu{}, dense<>{250'000, 3}}));
+  const auto huge = encode({message_kind::architecture, 0, 0, 0, test::copy(bytes_of(text))});
+  (void)peer->answer(encode({message_kind::agree, 0, 0, 0, {}}));
+  for (const auto& request : {bytes, huge}) {
+    const std::size_t before = alive;
+    most_alive = before;
+    const auto reply = decode_message(peer->answer(request)).value();
+    const std::size_t most = most_alive - before;
+    CHECK(reply.kind == message_kind::refusal);
+    CHECK(most < 20'000);
+  }
+}
+
 TEST_CASE("server: the clients of a round are drawn from the seed, each as often as any other") {
   const auto drawn = [](std::uint64_t seed, std::size_t count, std::size_t threads) {
     idle_federation all(10);

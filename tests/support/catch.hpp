@@ -4,6 +4,10 @@
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp> // 3
 using Catch::Approx;
+namespace Catch {
+inline auto Contains(const std::string& part) { return Matchers::ContainsSubstring(part); } // its name in 2.13
+using Matchers::EndsWith, Matchers::StartsWith;
+} // namespace Catch
 #elif __has_include(<catch2/catch.hpp>)
 #include <catch2/catch.hpp> // 2.13 exports Approx by itself
 #else

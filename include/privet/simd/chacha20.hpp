@@ -28,10 +28,10 @@ constexpr Word rotate_left(Word x) noexcept {
 
 template <class Word>
 constexpr void quarter_round(Word& a, Word& b, Word& c, Word& d) noexcept {
-  a = a + b, d = rotate_left<16>(d ^ a);
-  c = c + d, b = rotate_left<12>(b ^ c);
-  a = a + b, d = rotate_left<8>(d ^ a);
-  c = c + d, b = rotate_left<7>(b ^ c);
+  a = a + b, d = detail::rotate_left<16>(d ^ a);
+  c = c + d, b = detail::rotate_left<12>(b ^ c);
+  a = a + b, d = detail::rotate_left<8>(d ^ a);
+  c = c + d, b = detail::rotate_left<7>(b ^ c);
 }
 
 /// Columns, then diagonals, ten times. A word is a number, or a batch of as many blocks as lanes.
