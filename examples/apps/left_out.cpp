@@ -74,9 +74,9 @@ int main(int count, char** words) {
   app.add_option("--hidden", o.hidden, "width of the hidden layer")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--epochs", o.epochs, "times through the training rows")->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--batch", o.batch, "rows per step")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--lr", o.lr, "learning rate at the start; it falls as a cosine")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--momentum", o.momentum, "momentum")->check(CLI::Range(0.0, 1.0))->capture_default_str();
-  app.add_option("--weight-decay", o.weight_decay, "weight decay")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--lr", o.lr, "learning rate at the start; it falls as a cosine")->check(apps::number_from(1e-12, 1e6))->capture_default_str();
+  app.add_option("--momentum", o.momentum, "momentum")->check(apps::number_from(0, 1))->capture_default_str();
+  app.add_option("--weight-decay", o.weight_decay, "weight decay")->check(apps::number_from(0, 1e6))->capture_default_str();
   app.add_option("--seed", o.seed, "seed of weights and batches")->capture_default_str();
   app.add_option("--threads", o.threads, "threads to use; never changes the result")->check(CLI::PositiveNumber);
   if (const int status = apps::parse(app, count, words); status >= 0) return status;

@@ -55,13 +55,21 @@ void expect(const privet::status& s) {
   if (!s) throw privet::exception(s.error());
 }
 
-/// Fails before any training when results could not be written after it.
+// These fail before any training when results could not be written after it.
+void try_folder(const fs::path& folder) {
+  expect(privet::write_file_atomically(folder / ".privet", std::string_view()));
+  std::error_code ignored;
+  fs::remove(folder / ".privet", ignored);
+}
 void prepare_folder(const fs::path& folder) {
   std::error_code why;
   fs::create_directories(folder, why);
   if (why) privet::fail(privet::fault::file, folder.string(), ": cannot be made: ", why.message());
-  expect(privet::write_file_atomically(folder / ".privet", std::string_view()));
-  fs::remove(folder / ".privet", why);
+  try_folder(folder);
+}
+void try_file(const fs::path& file) {
+  privet::require(!fs::exists(file) || fs::is_regular_file(file), privet::fault::file, file.string(), ": not a regular file");
+  try_folder(file.has_parent_path() ? file.parent_path() : ".");
 }
 
 std::string text_of(const std::vector<std::size_t>& widths) { return fmt::format("{}", fmt::join(widths, ",")); }
@@ -86,6 +94,16 @@ std::vector<std::pair<std::string, std::string>> shown(const settings& s, const 
           {"seed", format("{}", s.seed)}};
 }
 
+/// Tells whether a run that is taken up again meets the rows it began with.
+std::string fingerprint(const study& data) {
+  privet::sha256_stream hash;
+  for (const auto* rows : {&data.train, &data.test}) {
+    hash.update(std::as_bytes(privet::as_span(rows->features)));
+    hash.update(std::as_bytes(std::span(rows->labels)));
+  }
+  return privet::hex(hash.finish());
+}
+
 std::string bytes_text(std::uint64_t bytes) { return bytes ? fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6) : "-"; }
 
 void print_table(const privet::run_record& record) {
@@ -107,10 +125,10 @@ struct files {
   fs::path report() const { return folder / "report.html"; }
 };
 
-void save_progress(const files& at, const settings& s, const federated_run& run, const privet::network& model) {
+void save_progress(const files& at, const settings& s, const std::string& rows, const federated_run& run, const privet::network& model) {
   std::string lines;
   for (const auto& m : run.metrics) lines += privet::json_text(privet::round_line(m)) + '\n';
-  expect(privet::save_checkpoint(at.checkpoint(), {model, run.weights, run.metrics.size(), {{"settings", to_json(s)}, {"metrics", to_json(run.metrics)}}}));
+  expect(privet::save_checkpoint(at.checkpoint(), {model, run.weights, run.metrics.size(), {{"settings", to_json(s)}, {"rows", rows}, {"metrics", to_json(run.metrics)}}}));
   expect(privet::write_file_atomically(at.lines(), lines));
 }
 
@@ -135,6 +153,7 @@ int run(const options& o) {
   const files at{o.resume.empty() ? o.out : o.resume};
   settings s;
   federated_run run;
+  std::string begun_with;
   if (o.resume.empty()) {
     s = complete(o);
   } else {
@@ -144,9 +163,16 @@ int run(const options& o) {
     privet::require(run.metrics.size() == saved.rounds_done && saved.rounds_done <= s.rounds, privet::fault::state, at.checkpoint().string(), ": has ",
                     saved.rounds_done, " rounds done and metrics of ", run.metrics.size());
     run.weights = std::move(saved.weights);
+    begun_with = privet::read_member<std::string>(saved.run, "rows", at.checkpoint().string()).value();
   }
   const study data = load_study(s);
+  const std::string rows = fingerprint(data);
+  privet::require(begun_with.empty() || begun_with == rows, privet::fault::state, at.checkpoint().string(),
+                  ": began with other rows than ", s.data, " holds now");
   prepare_folder(at.folder);
+  if (o.resume.empty()) // the results of an older run must not stand beside this one's
+    for (const auto& old : {at.checkpoint(), at.lines(), at.model(), at.report()}) fs::remove(old);
+  if (!o.json.empty()) try_file(o.json);
 
   privet::run_record record;
   record.title = fmt::format("{} offices, one model", s.offices);
@@ -164,7 +190,7 @@ int run(const options& o) {
     {
       terminal_bar bar("federated", s.rounds, run.metrics.size());
       train_federated(s, data, o.threads, run, [&](const privet::network& model) {
-        save_progress(at, s, run, model);
+        save_progress(at, s, rows, run, model);
         bar.advance();
         if (interrupted) throw stop{};
       });

@@ -2,6 +2,7 @@
 // Everything in optim/. Written by tools/generate_floor_headers.
 
 #include <privet/optim/adam.hpp>
+#include <privet/optim/rate.hpp>
 #include <privet/optim/rmsprop.hpp>
 #include <privet/optim/schedule.hpp>
 #include <privet/optim/sgd.hpp>

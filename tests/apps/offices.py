@@ -80,6 +80,12 @@ done = run("--resume", str(folder / "cut"), "--json", str(folder / "cut.json"))
 check(done.returncode == 0 and same("whole", "cut"), "a resumed run ends in the same weights as an uninterrupted one")
 check(len(json.loads((folder / "cut.json").read_text())["rounds"]) == 40, "its record has every round")
 
+(folder / "rows.csv").write_text("a,b,class\n" + "".join(f"{i % 7},{i % 5},{'xy'[i % 2]}\n" for i in range(40)))
+run("--data", str(folder / "rows.csv"), *quick, "--offices", "2", out="moved")
+(folder / "rows.csv").write_text("a,b,class\n" + "".join(f"{i % 3},{i % 5},{'xy'[i % 2]}\n" for i in range(40)))
+done = run("--resume", str(folder / "moved"))
+check(done.returncode == 1 and "other rows" in done.stderr, f"resuming on changed data is refused: {done.stderr.strip()}")
+
 # One office, and mistakes.
 check(run(*quick, "--offices", "1", out="single").returncode == 0, "one office alone runs")
 refused("an unknown option", "nearest is '--rounds'", "--round", "3", status=2)
@@ -94,6 +100,8 @@ refused("momentum with adam", "momentum", "--optimizer", "adam", "--momentum", "
 refused("generated data of another kind", "synthetic", "--kind", "wisdm")
 refused("resuming beside other settings", "--seed", "--resume", str(folder / "one"), "--seed", "3", status=2)
 refused("resuming where nothing was", "checkpoint", "--resume", str(folder / "nowhere"))
+refused("a rate that is no number", "lr", "--lr", "nan", status=2)
+refused("a record that cannot be written", "nowhere", *quick, "--json", str(folder / "nowhere" / "record.json"))
 refused("a file that is not there", "no-such.arff", "--data", str(folder / "no-such.arff"))
 refused("more offices than wearers", "offices|regions", "--offices", "1000")
 

@@ -156,3 +156,10 @@ TEST_CASE("a batch is averaged over its expected size") {
   CHECK(average_over_batch{}.scale(64) == 1.0 / 64);
   CHECK(average_over_batch{}.scale(0.5) == 2);
 }
+
+TEST_CASE("a chain refuses stages whose numbers make no sense") {
+  const auto refuses = [](auto stage) { CHECK_THROWS_AS(chain(stage).template init<float>(3), exception); };
+  refuses(sgd{.learning_rate = -0.1});
+  refuses(sgd{.learning_rate = std::nan("")});
+  refuses(sgd{.momentum = 1});
+}

@@ -76,7 +76,7 @@ TEST_CASE("feature extraction allocates nothing") {
   const auto after = allocations;
   CHECK(windows == 5);
   CHECK(after == before);
-  std::vector<int> counted(3); // the counter counts
+  ::operator delete(::operator new(1)); // the counter counts; a vector's allocation may be optimised away
   CHECK(allocations > after);
 }
 

@@ -72,3 +72,29 @@ TEST_CASE("offices: recipes without epochs or batch are refused by name") {
   CHECK_THROWS_WITH(run(test::four_data_sets(), local_sgd{.epochs = 0}, 1), Catch::Contains("0 epochs") && Catch::Contains("(client 1)"));
   CHECK_THROWS_WITH(run(test::four_data_sets(), local_sgd{.batch = 0}, 1), Catch::Contains("batch of 0") && Catch::Contains("(client 1)"));
 }
+
+TEST_CASE("offices agree on a scaling when a column is constant and tiny") {
+  for (const float value : {1e-3f, 1e-5f, 1e-6f, 0.5f}) {
+    auto data = test::four_data_sets();
+    for (auto& rows : data)
+      for (std::size_t r = 0; r < rows.rows(); ++r) row(rows.features, r)[2] = value;
+    offices four(test::model_of_tests, std::move(data), test::local_of_tests);
+    aggregation_server server{fedavg{}};
+    REQUIRE_NOTHROW(server.open(four.links(), four.model()));
+    CHECK(standardiser::from(server.scaling()).deviation(2) == 1); // only centred
+  }
+}
+
+TEST_CASE("a column too large to scale is named, and so is a value that is missing where nobody scales") {
+  auto data = test::four_data_sets();
+  row(data[1].features, 3)[4] = 1e9f;
+  offices large(test::model_of_tests, std::move(data), test::local_of_tests);
+  aggregation_server server{fedavg{}};
+  CHECK_THROWS_WITH(server.open(large.links(), large.model()), Catch::Contains("client 2") && Catch::Contains("'column 5'"));
+
+  data = test::four_data_sets();
+  row(data[2].features, 1)[0] = std::numeric_limits<float>::quiet_NaN();
+  offices missing(test::model_of_tests, std::move(data), test::local_of_tests);
+  aggregation_server unscaled(fedavg{}, {.standardise = false});
+  CHECK_THROWS_WITH(unscaled.open(missing.links(), missing.model()), Catch::Contains("row 1, column 0") && Catch::Contains("client 3"));
+}

@@ -99,3 +99,8 @@ TEST_CASE("dropout zeroes the stated part, scales the rest, and is the identity 
   CHECK(again == x);
   CHECK_THROWS_AS(dropout(1.0), exception);
 }
+
+TEST_CASE("a width in the type and another in the number do not agree") {
+  CHECK_THROWS_WITH((dense<43, 8>{50, 8}), Catch::Contains("43 by its type") && Catch::Contains("50"));
+  CHECK_THROWS_AS((sequential{dense<>{43, std::size_t{1} << 62}}), exception);
+}

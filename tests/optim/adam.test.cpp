@@ -25,3 +25,10 @@ TEST_CASE("adam and adamw run slice by slice and continue from a copied state") 
   test::obeys_laws_in_float_and_double(chain(adam{}));
   test::obeys_laws_in_float_and_double(chain(adamw{.learning_rate = 0.02, .weight_decay = 0.1}));
 }
+
+TEST_CASE("adam and adamw refuse rates and memories that make no sense") {
+  CHECK_THROWS_AS(chain(adam{.learning_rate = -1}).init<float>(1), exception);
+  CHECK_THROWS_AS(chain(adam{.beta2 = 1}).init<float>(1), exception);
+  CHECK_THROWS_AS(chain(adamw{.beta1 = -0.1}).init<float>(1), exception);
+  CHECK_THROWS_AS(chain(adam{.epsilon = 0}).init<float>(1), exception);
+}

@@ -63,3 +63,7 @@ TEST_CASE("schedules run slice by slice and continue from a copied state") {
   test::obeys_laws_in_float_and_double(chain(heavy, step_rate{.every = 3, .gamma = 0.5}));
   test::obeys_laws_in_float_and_double(chain(heavy, warm_up_rate{.steps = 4}, cosine_rate{.steps = 12}));
 }
+
+TEST_CASE("a step schedule refuses to act every zero steps") {
+  CHECK_THROWS_AS(step_rate{.every = 0}.factor(1), exception);
+}

@@ -271,3 +271,15 @@ TEST_CASE("a step refuses rows, parameters and states of another model") {
   CHECK_THROWS_WITH(stepper<float>(small, plain, 0), "[N001 argument] training_step: chunks of 0 rows");
   CHECK(state.step == 0);
 }
+
+TEST_CASE("a step refuses the state of another chain") {
+  const sequential model{dense<3, 4>{}, relu{}, dense<4, 2>{}};
+  training_step plain(model, softmax_cross_entropy{}, chain(average_over_batch{}, sgd{}));
+  training_step adaptive(model, softmax_cross_entropy{}, chain(average_over_batch{}, adam{}));
+  auto p = model.make_parameters<float>();
+  auto state = plain.init();
+  const std::vector<float> x(3);
+  const std::int32_t label = 1;
+  const std::uint32_t row = 0;
+  CHECK_THROWS_WITH(adaptive(p, state, rows_view<float>{x.data(), 1, 3}, &label, std::span(&row, 1), 1.0), Catch::Contains("another chain"));
+}

@@ -52,6 +52,8 @@ inline privet::train_test<float> split_study(const settings& s, privet::dataset<
   if (s.kind == "uci-har")
     for (const auto subject : groups_of(all))
       if (std::ranges::count(uci_har::test_subjects, subject)) held_out.push_back(subject);
+  require(s.kind != "uci-har" || held_out.size() == uci_har::test_subjects.size(), fault::argument, s.data, ": has ", held_out.size(),
+          " of the nine test subjects of UCI HAR");
   auto split = held_out.empty() ? split_groups(all, 0.25, source) : split_by_groups(all, std::span<const std::int32_t>(held_out));
   if (s.validate) { // the test people leave before anything is chosen by looking
     notes.push_back("Tested on a quarter of the training people, who were not trained on.");

@@ -6,6 +6,8 @@
 
 #include <privet/core/json.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -39,7 +41,7 @@ inline const std::vector<recipe>& recipes() {
   static const std::vector<recipe> all = {
       {"synthetic", {128}, "subject", 5, 32, 0.05, 0.9, 0, 0, true},
       {"wisdm", {128}, "subject", 2, 32, 0.05, 0.9, 1e-2, 0, true},
-      {"uci-har", {512, 512}, "stratified", 2, 64, 0.02, 0.9, 0, 0.1, false},
+      {"uci-har", {512, 512}, "stratified", 2, 64, 0.03, 0.9, 0, 0.2, false},
       {"csv", {64}, "stratified", 2, 32, 0.05, 0.9, 1e-3, 0, true},
   };
   return all;
@@ -60,6 +62,8 @@ inline settings settings_from(const privet::json& j) {
   read("rounds", s.rounds), read("local_epochs", s.local_epochs), read("batch", s.batch), read("optimizer", s.optimizer), read("lr", s.lr);
   read("momentum", s.momentum), read("weight_decay", s.weight_decay), read("smoothing", s.smoothing), read("cosine", s.cosine);
   read("standardise", s.standardise), read("validate", s.validate), read("seed", s.seed), read("label", s.label), read("group", s.group);
+  privet::require(s.offices > 0 && s.rounds > 0 && s.local_epochs > 0 && s.batch > 0, privet::fault::state, "checkpoint settings: ", s.offices,
+                  " offices, ", s.rounds, " rounds, ", s.local_epochs, " local epochs, batch ", s.batch, "; expected at least 1 of each");
   return s;
 }
 
@@ -111,10 +115,10 @@ inline int read_options(int count, char** words, options& o) {
   app.add_option("--batch", o.batch, "rows per step")->check(positive);
   app.add_option("--optimizer", s.optimizer, "plain optimiser with a constant rate, instead of the kind's recipe")
       ->check(one_of({"sgd", "rmsprop", "adam"}));
-  app.add_option("--lr", o.lr, "learning rate")->check(positive);
-  app.add_option("--momentum", o.momentum, "momentum of sgd")->check(CLI::Range(0.0, 1.0));
-  app.add_option("--weight-decay", o.weight_decay, "weight decay")->check(CLI::NonNegativeNumber);
-  app.add_option("--smoothing", o.smoothing, "label smoothing")->check(CLI::Range(0.0, 0.99));
+  app.add_option("--lr", o.lr, "learning rate")->check(number_from(1e-12, 1e6));
+  app.add_option("--momentum", o.momentum, "momentum of sgd")->check(number_from(0, 1));
+  app.add_option("--weight-decay", o.weight_decay, "weight decay")->check(number_from(0, 1e6));
+  app.add_option("--smoothing", o.smoothing, "label smoothing")->check(number_from(0, 1));
   app.add_flag("--validate", s.validate, "test on some of the training people and leave the test people alone: for choosing settings");
   app.add_option("--seed", s.seed, "the same seed gives the same weights on any number of threads")->capture_default_str();
   app.add_option("--threads", o.threads, "threads to use")->check(positive);

@@ -4,6 +4,8 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <iostream>
 #include <numeric>
 #include <string>
 #include <string_view>
@@ -40,6 +42,17 @@ inline CLI::Validator one_of(std::vector<std::string> known) {
             return "'" + word + "' is not known, the nearest is '" + nearest(word, known) + "'";
           },
           all};
+}
+
+/// A number from `least` to below `limit`; never NaN or infinity, which CLI11's own ranges let through.
+inline CLI::Validator number_from(double least, double limit) {
+  return {[=](std::string& word) {
+            double x = 0;
+            const auto read = std::from_chars(word.data(), word.data() + word.size(), x);
+            const bool good = read.ec == std::errc() && read.ptr == word.data() + word.size() && x >= least && x < limit;
+            return good ? std::string() : "'" + word + "' must be a number in [" + CLI::detail::to_string(least) + ", " + CLI::detail::to_string(limit) + ")";
+          },
+          "NUMBER"};
 }
 
 /// Parses; on a mistake or a request for help prints what CLI11 would, with the nearest option for

@@ -134,8 +134,12 @@ class chain_of {
 
   constexpr const indexed_list<S...>& stages() const noexcept { return stages_; }
 
+  /// The state for so many parameters. Throws N001 for a stage whose numbers make no sense.
   template <class T>
   chain_state<T> init(std::size_t parameters) const {
+    stages_.for_each([](const auto& stage) {
+      if constexpr (requires { stage.check(); }) stage.check();
+    });
     return {parameters, 0, aligned_vector<T>(slots * parameters)};
   }
 
@@ -146,7 +150,8 @@ class chain_of {
     std::size_t slot = 0;
     stages_.for_each([&]<class Stage>(const Stage& stage) {
       if constexpr (Pointwise<Stage>) {
-        const state_slice<T> own(state.slots.data() + slot * state.parameters + offset, state.parameters, slice.size());
+        T* const first = Stage::slots ? state.slots.data() + slot * state.parameters + offset : nullptr;
+        const state_slice<T> own(first, state.parameters, slice.size());
         stage.update(slice, offset, own, context);
         slot += Stage::slots;
       }

@@ -99,6 +99,11 @@ concept Sealed = detail::is_sealed<L>;
 template <class L>
 concept Label = Raw<L> || Bounded<L> || NoiseShare<L> || Released<L> || Sealed<L>;
 
+/// What is left of a label when a stage rescales the vector by numbers that rows decided, or keeps
+/// a memory of vectors before it: a bound is undone, a release stays one.
+template <Label L>
+using rescaled = std::conditional_t<Released<L>, L, raw<typename L::unit>>;
+
 /// A value held in memory: a number, or something with contiguous elements. A lazy expression
 /// is neither: every read would evaluate it, and so draw its noise, again.
 template <class V>
@@ -107,7 +112,7 @@ concept Evaluated = std::is_arithmetic_v<V> || requires(const V& v) {
   v.size();
 };
 
-/// A value and its label, which only a stage of a chain (or `unsafe::`) may change.
+/// A value and its label, which only a stage of a chain may change.
 template <Label L, class V>
 class labelled {
  public:

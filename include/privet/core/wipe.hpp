@@ -16,7 +16,7 @@ template <class T, std::size_t N>
 inline void
 wipe(std::span<T, N> secret) noexcept {
 #if defined(__GNUC__)
-  if (!secret.empty()) std::memset(secret.data(), 0, secret.size_bytes());
+  if (!secret.empty()) std::memset(static_cast<void*>(secret.data()), 0, secret.size_bytes());
   asm volatile("" : : "r"(secret.data()) : "memory");
 #else
   auto* byte = reinterpret_cast<volatile unsigned char*>(secret.data());

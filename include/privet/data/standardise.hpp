@@ -71,8 +71,8 @@ std::vector<std::size_t> missing_by_column(const dataset<T>& data) {
 ///
 /// Formula  x -> (x - mean) / deviation, deviation^2 = sum of squares / count - mean^2; a missing
 ///          value becomes the mean, which is 0 after scaling
-/// Ensures  a constant column (deviation below 1e-5 of its root mean square) is only centred, and
-///          so is one without any value
+/// Ensures  a constant column (deviation below 1e-5 of its root mean square, or below 3e-8) is only
+///          centred, and so is one without any value
 /// Leak     only ever made from training rows; the test rows are scaled by the same numbers
 /// Test     tests/data/standardise.test.cpp
 class standardiser {
@@ -89,13 +89,13 @@ class standardiser {
     for (std::size_t c = 0; c < m.columns(); ++c) {
       const double n = m.count(c), sum = m.sum(c), squares = m.sum_of_squares(c);
       const double mean = n > 0 ? sum / n : 0, mean_square = n > 0 ? squares / n : 0;
-      const double variance = mean_square - mean * mean;
+      const double variance = mean_square - mean * mean, noise = smallest_ratio * mean_square + smallest_variance;
       require(std::isfinite(n) && n >= 0 && std::isfinite(sum) && std::isfinite(squares) &&
-                  variance >= -smallest_ratio * mean_square,
+                  variance >= -noise,
               fault::argument, "standardiser: column ", c + 1, " has count ", n, ", sum ", sum,
               ", sum of squares ", squares, ": no rows have these");
       s.shift_.push_back(mean);
-      s.scale_.push_back(variance > smallest_ratio * mean_square ? 1 / std::sqrt(variance) : 1);
+      s.scale_.push_back(variance > noise ? 1 / std::sqrt(variance) : 1);
     }
     byte_writer bytes;
     for (const double value : m.values) bytes.put(value);
@@ -141,8 +141,8 @@ class standardiser {
   }
 
  private:
-  static constexpr double smallest_ratio =
-      1e-10; // of variance to mean square: the rounding of sums stays below
+  // The rounding of sums stays below these: of doubles in ratio, of a federation's fixed point absolutely.
+  static constexpr double smallest_ratio = 1e-10, smallest_variance = 0x1p-50;
 
   standardiser() = default;
   std::vector<double> shift_, scale_;

@@ -6,9 +6,11 @@
 #include <privet/federated/message.hpp>
 #include <privet/nn/describe.hpp>
 #include <privet/nn/losses.hpp>
+#include <privet/train/evaluate.hpp>
 #include <privet/train/initialise.hpp>
 #include <privet/train/local_training.hpp>
 
+#include <cmath>
 #include <memory>
 #include <new>
 #include <optional>
@@ -115,6 +117,7 @@ class office : public participant {
                        " classes, the data has ", data_.columns(), " and ", data_.classes());
     training_.reset(); // a model that does not fit into memory leaves none, not half of one
     weights_ = model->template make_parameters<float>();
+    check_rows(*model, data_.view(), std::span<const std::int32_t>(data_.labels));
     training_.emplace(*model, recipe_.loss, recipe_.steps, recipe_.epochs, recipe_.batch, data_.rows(), seed_, id_);
     return make(message_kind::ready, m, encode_number(weights_.shared().size()));
   }
@@ -140,6 +143,8 @@ class office : public participant {
 
     std::ranges::copy(order->weights, shared.begin());
     const auto done = training_->run(weights_, data_.view(), data_.labels, m.round);
+    if (!std::isfinite(done.loss))
+      return error::of(fault::range, "office ", id_, ": training diverged, its loss is ", done.loss, "; a lower learning rate may help");
     client_update u;
     u.examples = data_.rows();
     u.steps = done.steps;

@@ -211,9 +211,14 @@ class aggregation_server {
   void agree_on_scaling() {
     moments_ = {};
     if (options_.standardise) {
-      fixed_sum sum(3 * schema_.features.size(), {.fraction_bits = 64, .whole_bits = 44});
+      const fixed_point wide{.fraction_bits = 64, .whole_bits = 44};
+      const std::size_t columns = schema_.features.size();
+      fixed_sum sum(3 * columns, wide);
       ask(clients_, make(message_kind::ask_moments, 0, encode_number(rows_)), message_kind::moments, [&](const client& c, const message& reply) {
         const auto values = expect(c, decode_numbers<double>(reply.body, "moments"));
+        for (std::size_t i = 0; i < values.size(); ++i)
+          require(wide.holds(values[i]), fault::range, "client ", c.id, ": column ", in_quotes(schema_.features[i % columns]),
+                  " has numbers too large to agree on a scaling (beyond four million); divide it by a constant first");
         expect(c, sum.add(std::span<const double>(values)));
       });
       for (std::size_t i = 0; i < sum.size(); ++i) moments_.values.push_back(sum[i]);

@@ -47,7 +47,7 @@ struct dropout : elementwise {
                                               static_cast<std::uint32_t>(context.seed >> 32)};
     for (std::size_t i = 0; i < rows; ++i)
       for (std::size_t j = 0; j < width; j += 4) {
-        // The top bit of the last word keeps these counters apart from every stream of `replayable_random`.
+        // The top bit of the last word keeps these counters apart from the streams of the library's purposes.
         const auto coins = simd::philox_block(
             {static_cast<std::uint32_t>(j / 4), static_cast<std::uint32_t>(context.first_example + i),
              static_cast<std::uint32_t>(context.step),

@@ -2,6 +2,7 @@
 // What a network asks of a layer. A layer is a small type that knows its shapes and how many
 // parameters it reads; it owns no storage and receives its slice of the flat vector.
 
+#include <privet/core/error.hpp>
 #include <privet/core/rows_view.hpp>
 #include <privet/simd/arch.hpp>
 
@@ -16,12 +17,17 @@ namespace privet {
 
 /// A width that is known only at run time.
 inline constexpr std::size_t dynamic = static_cast<std::size_t>(-1);
+/// The widest rows that a layer can read or write, so that products of widths do not overflow.
+inline constexpr std::size_t widest_layer = std::size_t{1} << 24;
 
 /// A width: a type when it is static, a number when it is dynamic; one code reads both.
 template <std::size_t N>
 struct extent {
   constexpr extent() = default;
-  constexpr explicit(false) extent(std::size_t) noexcept {}
+  /// Throws N003 for another number than the type's.
+  constexpr explicit(false) extent(std::size_t n) {
+    if (n != N) fail(fault::shape, "a width is ", N, " by its type and was given as ", n);
+  }
   constexpr operator std::size_t() const noexcept { return N; }
 };
 template <>

@@ -33,7 +33,8 @@ struct softmax_cross_entropy {
       });
       T sum = T{};
       for (std::size_t j = 0; j < w; ++j) sum += deltas[j], mean += z[j] - top;
-      losses[r] = std::log(sum) - sharp * (z[label] - top) - spread * mean;
+      losses[r] = std::log(sum) - sharp * (z[label] - top);
+      if (spread > T{}) losses[r] -= spread * mean; // a logit of -infinity costs nothing unless it is spread to
       const T scale = T{1} / sum;
       for (std::size_t j = 0; j < w; ++j) deltas[j] = deltas[j] * scale - spread;
       deltas[label] -= sharp;

@@ -130,15 +130,20 @@ class layer_stack {
     std::size_t in, out, offset, size;
   };
 
-  /// Resolves widths and offsets. Throws N003 where two neighbours do not fit.
+  /// Resolves widths and offsets. Throws N003 where two neighbours do not fit, N001 for a layer whose
+  /// parameters nobody could train.
   void measure() {
     require(layers_.size() > 0, fault::argument, "sequential: no layers");
     std::size_t width = dynamic, offset = 0, index = 0;
-    layers_.for_each([&](const auto& layer) {
+    layers_.for_each([&]<class L>(const L& layer) {
       if (width == dynamic) width = first_width(layer);
       require(layer.accepts(width), fault::shape, "layer ", index, " cannot read rows ", width,
               " wide, which is what the layer before it writes");
       const std::size_t out = layer.out_width(width), size = layer.size(width);
+      require(ParametricLayer<L> || size == 0, fault::argument, "layer ", index, " reads ", size,
+              " parameters, but is no ParametricLayer: they would never be trained or saved");
+      require(width <= widest_layer && out <= widest_layer, fault::argument, "layer ", index, " is ", width, " by ", out, ", at most ",
+              widest_layer, " wide is possible");
       places_.push_back({width, out, offset, size});
       width = out;
       offset += size;
@@ -204,6 +209,8 @@ consteval static_shape through(static_shape shape) {
     const bool known = L::static_in != dynamic && L::static_out != dynamic && shape.parameters != dynamic;
     shape.parameters = known ? shape.parameters + L::static_size : dynamic;
     shape.width = L::static_out;
+  } else if constexpr (ParametricLayer<L>) {
+    shape.parameters = shape.width = dynamic;
   }
   return shape;
 }

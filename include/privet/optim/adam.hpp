@@ -2,6 +2,7 @@
 // Adam and AdamW.
 
 #include <privet/core/chain.hpp>
+#include <privet/optim/rate.hpp>
 #include <privet/simd/arch.hpp>
 
 #include <cmath>
@@ -18,12 +19,18 @@ struct adam {
   static constexpr std::size_t slots = 2;
   /// Rescaling by past gradients undoes a bound and spoils a share of noise: only what is released stays so.
   template <Label L>
-  using after = std::conditional_t<Released<L>, L, raw<typename L::unit>>;
+  using after = rescaled<L>;
 
   double learning_rate = 1e-3;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
+
+  void check() const {
+    detail::check_rate("adam", learning_rate);
+    require(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1 && epsilon > 0, fault::argument, "adam: beta1 ", beta1, ", beta2 ", beta2,
+            ", epsilon ", epsilon, ", expected 0 <= beta < 1 and epsilon > 0");
+  }
 
   template <class T>
   void update(std::span<T> g, std::size_t, state_slice<T> state, const update_context<T>& context) const {
@@ -60,6 +67,8 @@ struct adamw {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0.01;
+
+  void check() const { adam{learning_rate, beta1, beta2, epsilon}.check(); }
 
   template <class T>
   void update(std::span<T> g, std::size_t offset, state_slice<T> state, const update_context<T>& context) const {

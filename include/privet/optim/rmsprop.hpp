@@ -1,6 +1,7 @@
 #pragma once
 
 #include <privet/core/chain.hpp>
+#include <privet/optim/rate.hpp>
 #include <privet/simd/arch.hpp>
 
 namespace privet {
@@ -14,11 +15,17 @@ struct rmsprop {
   static constexpr std::size_t slots = 1;
   /// Rescaling by past gradients undoes a bound and spoils a share of noise: only what is released stays so.
   template <Label L>
-  using after = std::conditional_t<Released<L>, L, raw<typename L::unit>>;
+  using after = rescaled<L>;
 
   double learning_rate = 0.01;
   double smoothing = 0.99;
   double epsilon = 1e-8;
+
+  void check() const {
+    detail::check_rate("rmsprop", learning_rate);
+    require(smoothing >= 0 && smoothing < 1 && epsilon > 0, fault::argument, "rmsprop: smoothing ", smoothing, ", epsilon ", epsilon,
+            ", expected 0 <= smoothing < 1 and epsilon > 0");
+  }
 
   template <class T>
   void update(std::span<T> g, std::size_t, state_slice<T> state, const update_context<T>&) const {

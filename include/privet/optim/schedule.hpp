@@ -3,6 +3,7 @@
 // by a factor of the step number, as torch's LambdaLR does to the rate.
 
 #include <privet/core/chain.hpp>
+#include <privet/core/error.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -23,6 +24,8 @@ void scale_step(std::span<T> g, double factor) {
 struct constant_rate {
   static constexpr stage_role role = stage_role::pointwise;
   static constexpr std::size_t slots = 0;
+  template <Label L>
+  using after = rescaled<L>;
 
   static constexpr double factor(std::uint64_t) noexcept { return 1; }
 
@@ -32,15 +35,20 @@ struct constant_rate {
   }
 };
 
-/// Multiplies the rate by `gamma` after every `every` steps.
+/// Multiplies the rate by `gamma` after every `every` steps. Throws N001 when that is 0.
 struct step_rate {
   static constexpr stage_role role = stage_role::pointwise;
   static constexpr std::size_t slots = 0;
+  template <Label L>
+  using after = rescaled<L>;
 
   std::uint64_t every = 1;
   double gamma = 0.1;
 
-  double factor(std::uint64_t step) const { return std::pow(gamma, static_cast<double>(step / every)); }
+  double factor(std::uint64_t step) const {
+    require(every > 0, fault::argument, "step_rate: every 0 steps, needs at least 1");
+    return std::pow(gamma, static_cast<double>(step / every));
+  }
 
   template <class T>
   void update(std::span<T> g, std::size_t, state_slice<T>, const update_context<T>& context) const {
@@ -53,6 +61,8 @@ struct step_rate {
 struct cosine_rate {
   static constexpr stage_role role = stage_role::pointwise;
   static constexpr std::size_t slots = 0;
+  template <Label L>
+  using after = rescaled<L>;
 
   std::uint64_t steps = 1;
   double floor = 0;
@@ -72,6 +82,8 @@ struct cosine_rate {
 struct warm_up_rate {
   static constexpr stage_role role = stage_role::pointwise;
   static constexpr std::size_t slots = 0;
+  template <Label L>
+  using after = rescaled<L>;
 
   std::uint64_t steps = 1;
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <privet/core/chain.hpp>
-#include <privet/simd/arch.hpp>
+#include <privet/optim/rate.hpp>
 
 namespace privet {
 
@@ -12,10 +12,18 @@ namespace privet {
 struct sgd {
   static constexpr stage_role role = stage_role::pointwise;
   static constexpr std::size_t slots = 1;
+  /// Momentum remembers gradients from before a release, and the rate changes a bound.
+  template <Label L>
+  using after = rescaled<L>;
 
   double learning_rate = 0.01;
   double momentum = 0;
   bool nesterov = false;
+
+  void check() const {
+    detail::check_rate("sgd", learning_rate);
+    require(momentum >= 0 && momentum < 1, fault::argument, "sgd: momentum ", momentum, ", expected 0 <= momentum < 1");
+  }
 
   template <class T>
   void update(std::span<T> g, std::size_t, state_slice<T> state, const update_context<T>&) const {

@@ -211,8 +211,8 @@ xsimd::batch<T, Arch> select(const xsimd::batch_bool<T, Arch>& condition, const 
   return xsimd::select(condition, yes, no);
 }
 
-/// Applies `f(batch, offset)` and stores its result over a range: whole batches, then the tail.
-/// The operands of `f` for the tail come from `load_lanes<Arch>(p, n)`.
+/// Calls `f(offset, lanes)` over a range: whole batches, then the tail. `f` reads and writes with
+/// `load_lanes` and `store_lanes`.
 template <class Arch, class T, class F>
 void for_each_batch(std::size_t n, F&& f) {
   constexpr std::size_t w = width<T, Arch>;

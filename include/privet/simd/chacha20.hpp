@@ -81,8 +81,8 @@ template <class Arch = default_arch>
   if (blocks > (std::uint64_t{1} << 32) - first) return false;
 
   std::uint32_t staged[16][lanes];
+  word start[16], x[16];
   for (; !out.empty(); first += static_cast<std::uint32_t>(lanes)) {
-    word start[16], x[16];
     for (std::size_t lane = 0; lane < lanes; ++lane)
       staged[0][lane] = first + static_cast<std::uint32_t>(lane);
     for (std::size_t i = 0; i < 4; ++i) start[i] = broadcast<Arch>(detail::chacha20_constants[i]);
@@ -100,6 +100,8 @@ template <class Arch = default_arch>
     for (std::size_t i = count / 16 * 16; i < count; ++i) out[i] = staged[i % 16][i / 16];
     out = out.subspan(count);
   }
+  wipe(std::span<word>(start)); // the key
+  wipe(std::span<word>(x));
   wipe(std::span(&staged[0][0], 16 * lanes));
   return true;
 }

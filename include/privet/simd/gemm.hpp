@@ -136,7 +136,7 @@ void accumulate_outer(std::size_t rows, std::size_t m, std::size_t n, const T* x
 template <class Arch = default_arch, class T>
 void times_transposed(std::size_t m, std::size_t n, std::size_t depth, const T* d, const T* w, T* y) {
   constexpr std::size_t step = detail::tile_vectors * width<T, Arch>;
-  constexpr std::size_t block = 64; // 64 x 64 floats: 16 KiB, half of a small L1
+  constexpr std::size_t block = 64; // at most 64 x 64 floats: 16 KiB, half of a small L1
   alignas(64) T packed[block * step];
   for (std::size_t i = 0; i < m * n; ++i) y[i] = T{};
   for (std::size_t j = 0; j < n; j += step) {

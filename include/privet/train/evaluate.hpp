@@ -8,12 +8,14 @@
 #include <privet/train/metrics.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <vector>
 
 namespace privet {
 
-/// Throws N003 unless rows are as wide as the model reads, N006 for a label that is no output.
+/// Throws N003 unless rows are as wide as the model reads, N001 for a value that is missing or
+/// infinite, N006 for a label that is no output.
 template <class Model, class T>
 void check_rows(const Model& model, rows_view<T> rows, std::span<const std::int32_t> labels) {
   require(rows.columns == model.in_width(), fault::shape, "the model reads rows ", model.in_width(), " wide, got ", rows.columns);
@@ -21,13 +23,21 @@ void check_rows(const Model& model, rows_view<T> rows, std::span<const std::int3
   for (std::size_t i = 0; i < labels.size(); ++i)
     require(labels[i] >= 0 && static_cast<std::size_t>(labels[i]) < model.out_width(), fault::label, "row ", i, " has label ",
             labels[i], ", the model has ", model.out_width(), " outputs");
+  for (std::size_t i = 0; i < rows.rows * rows.columns; ++i)
+    if (!std::isfinite(rows.data[i]))
+      fail(fault::argument, "row ", i / rows.columns, ", column ", i % rows.columns, " is ", rows.data[i],
+           ", expected a finite number; a standardiser fills in missing values");
+}
+
+namespace detail {
+inline constexpr std::size_t evaluation_chunk = 256;
 }
 
 /// Calls `f(first_row, rows, outputs)` for chunks of rows, outputs (rows, out_width).
 template <class Arch = simd::default_arch, class Model, class T, class F>
 void for_each_output(const Model& model, const parameters<T>& p, rows_view<T> rows, F&& f) {
   require(rows.columns == model.in_width(), fault::shape, "the model reads rows ", model.in_width(), " wide, got ", rows.columns);
-  constexpr std::size_t chunk = 256;
+  constexpr std::size_t chunk = detail::evaluation_chunk;
   auto memory = model.template make_tape<T>(std::min(chunk, rows.rows));
   for (std::size_t first = 0; first < rows.rows; first += chunk) {
     const std::size_t n = std::min(chunk, rows.rows - first);
@@ -59,7 +69,7 @@ evaluation evaluate(const Model& model, const parameters<T>& p, rows_view<T> row
   check_rows(model, rows, labels);
   evaluation result{confusion_matrix(model.out_width()), 0};
   const std::size_t width = model.out_width();
-  std::vector<T> losses(256), deltas(256 * width);
+  std::vector<T> losses(detail::evaluation_chunk), deltas(detail::evaluation_chunk * width);
   double total = 0;
   for_each_output<Arch>(model, p, rows, [&](std::size_t first, std::size_t n, const T* z) {
     softmax_cross_entropy{}.evaluate<Arch>(n, width, z, labels.data() + first, losses.data(), deltas.data());

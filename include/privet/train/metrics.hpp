@@ -16,6 +16,7 @@ class confusion_matrix {
   confusion_matrix() = default;
   explicit confusion_matrix(std::size_t classes) : classes_(classes), counts_(classes * classes) {}
 
+  /// Precondition: both are below `classes()`.
   void add(std::size_t truth, std::size_t predicted, std::uint64_t times = 1) { counts_[truth * classes_ + predicted] += times; }
   /// Throws N003 when the numbers of classes differ.
   confusion_matrix& operator+=(const confusion_matrix& other) {

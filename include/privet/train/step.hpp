@@ -72,7 +72,7 @@ class training_step {
 
   /// Updates `p` from the rows that `batch` names and returns the sum of their losses before the
   /// update. The gradient is divided by `expected_batch`. Throws N003 for rows, parameters or a
-  /// state of another width than the model's.
+  /// state of another width than the model's, and for the state of another chain.
   double operator()(parameters<T>& p, chain_state<T>& state, rows_view<T> data, const target* targets,
                     std::span<const std::uint32_t> batch, double expected_batch, std::uint64_t seed = 0) {
     const simd::flush_denormals quick;
@@ -81,6 +81,8 @@ class training_step {
             p.trained().size());
     require(state.parameters == gradient_.size(), fault::shape, "the model has ", gradient_.size(),
             " parameters, the state is for ", state.parameters);
+    require(state.slots.size() == Chain::slots * gradient_.size(), fault::shape, "the chain keeps ", Chain::slots,
+            " numbers for each of ", gradient_.size(), " parameters, the state holds ", state.slots.size(), ": it is another chain's");
     std::ranges::fill(gradient_, T{});
     double loss = 0;
     for (std::size_t first = 0; first < batch.size(); first += memory_.capacity())

@@ -44,6 +44,8 @@ class trainer {
   /// Throws N003 and N006 as `check_rows`, N001 for no rows.
   template <LabelledRows<T> Data>
   void fit(const Data& data, epochs count, const epoch_observer& observe = {}) {
+    static_assert(std::same_as<target, std::int32_t>, "this loss compares rows with numbers, not with a class: "
+                                                      "call fit(rows, targets, epochs)");
     fit(rows_view<T>(data.view()), std::span<const target>(data.labels), count, observe);
   }
 

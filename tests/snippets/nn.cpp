@@ -1,0 +1,98 @@
+// The code of docs/nn and docs/simd.
+
+#include <privet/nn/activations.hpp>
+#include <privet/nn/dense.hpp>
+#include <privet/nn/describe.hpp>
+#include <privet/nn/dropout.hpp>
+#include <privet/nn/losses.hpp>
+#include <privet/nn/network.hpp>
+#include <privet/nn/sequential.hpp>
+#include <privet/nn/weights.hpp>
+#include <privet/optim/adam.hpp>
+#include <privet/simd/denormals.hpp>
+#include <privet/simd/gemm.hpp>
+#include <privet/train/trainer.hpp>
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace privet;
+
+void multiply() {
+  std::vector<float> x(10 * 43), w(43 * 128), bias(128), y(10 * 128);
+  simd::affine(10, 128, 43, x.data(), w.data(), bias.data(), y.data()); // y = x w + bias
+}
+
+float decay(float value) {
+  const simd::flush_denormals quick; // this thread, until the end of the scope
+  for (int i = 0; i < 1000; ++i) value *= 0.9f;
+  return value;
+}
+
+/// y = x / (1 + |x|).
+struct softsign : elementwise {
+  template <class Arch, class T>
+  void forward(std::span<const T>, std::size_t rows, std::size_t in, std::size_t, const T* x, T* y,
+               layer_context) const {
+    for (std::size_t i = 0; i < rows * in; ++i) y[i] = x[i] / (1 + std::abs(x[i]));
+  }
+  template <class Arch, class T>
+  void backward(std::span<const T>, const layer_rows<T>& call, const T* dy, T* dx, layer_context) const {
+    for (std::size_t i = 0; i < call.rows * call.in; ++i) {
+      const T slope = 1 - std::abs(call.output[i]); // 1 / (1 + |x|)
+      dx[i] = dy[i] * slope * slope;
+    }
+  }
+};
+static_assert(Layer<softsign>);
+
+float one_row() {
+  const float logits[] = {2, -1, 0.5f};
+  const std::int32_t label = 0;
+  float loss, delta[3];
+  softmax_cross_entropy{.smoothing = 0.1}.evaluate<simd::default_arch>(1, 3, logits, &label, &loss, delta);
+  return loss + delta[0];
+}
+
+void fit_numbers(rows_view<float> rows, const std::vector<float>& targets) {
+  trainer train{sequential{dense<3, 16>{}, softsign{}, dense<16, 1>{}}, mean_squared_error{},
+                chain(average_over_batch{}, adam{})};
+  train.fit(rows, targets, epochs{20}); // one target per row, because the last layer is one wide
+}
+
+float read_by_hand(rows_view<float> rows) {
+  const sequential model{dense<43, 128>{}, relu{}, dropout{0.2}, dense<128, 6>{}};
+  static_assert(decltype(model)::parameter_count == 6406);
+
+  const parameters<> p = initialise(model, 7);   // the numbers
+  auto memory = model.make_tape(rows.rows);      // room for what the layers write
+  model.forward(p.trained(), rows.rows, rows.data, memory);
+  const float* scores = memory.output(model.depth() - 1); // (rows, 6)
+  return scores[0];
+}
+
+result<network> sent(std::size_t columns, std::size_t classes) {
+  const network model({dense<>{columns, 64}, relu{}, dense<>{64, classes}});
+  const json description = describe(model);
+  const result<network> same = read_network(description); // or why not
+  return same;
+}
+
+template <class Model>
+parameters<> keep(const Model& model, const parameters<>& p) {
+  write_file_atomically("model.safetensors", write_weights(model, p)).value();
+  const auto file = load_safetensors("model.safetensors").value();
+  return read_weights<float>(model, file).value();
+}
+
+} // namespace
+
+float nn_pages(rows_view<float> rows) {
+  multiply();
+  fit_numbers(rows, {});
+  const network model = sent(43, 6).value();
+  return decay(1) + one_row() + read_by_hand(rows) + keep(model, model.make_parameters()).shared()[0];
+}
