@@ -1,4 +1,5 @@
 #include "support/catch.hpp"
+#include "support/heap.hpp"
 
 #include <privet/data/wisdm_features.hpp>
 
@@ -8,26 +9,8 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
-#include <new>
 #include <vector>
-
-namespace {
-
-std::size_t allocations = 0;
-
-} // namespace
-
-// Counts every allocation of this program; tests compare the count before and after. Not inlined, or
-// g++ warns that free() meets memory from new.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* p = std::malloc(size == 0 ? 1 : size)) return p;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace {
 
@@ -69,15 +52,15 @@ TEST_CASE("the 43 features equal NumPy's, in both readings of the columns") {
 }
 
 TEST_CASE("feature extraction allocates nothing") {
-  const auto before = allocations;
+  const std::size_t before = test::heap::allocations;
   wisdm_feature_extractor<float> extractor;
   int windows = 0;
   for (int i = 0; i < 1000; ++i) windows += extractor.push(static_cast<float>(i % 7), 9.81f, static_cast<float>(i % 3));
-  const auto after = allocations;
+  const std::size_t after = test::heap::allocations;
   CHECK(windows == 5);
   CHECK(after == before);
   ::operator delete(::operator new(1)); // the counter counts; a vector's allocation may be optimised away
-  CHECK(allocations > after);
+  CHECK(test::heap::allocations > after);
 }
 
 TEST_CASE("there are no features before the first window, and restart forgets half a window") {

@@ -1,47 +1,13 @@
 #include "support/catch.hpp"
 #include "support/federation.hpp"
+#include "support/heap.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
-#include <new>
 #include <set>
 
-#include <malloc.h>
-
 using namespace privet;
-
-// Counts what is alive on the heap, for the one test that asks for it.
-namespace {
-std::atomic<std::size_t> alive{0}, most_alive{0};
-
-void* counted(void* p) {
-  if (!p) return p;
-  const std::size_t now = alive += malloc_usable_size(p);
-  std::size_t most = most_alive;
-  while (now > most && !most_alive.compare_exchange_weak(most, now)) {
-  }
-  return p;
-}
-void* or_throw(void* p) { return p ? p : throw std::bad_alloc(); }
-void give_back(void* p) {
-  alive -= malloc_usable_size(p);
-  std::free(p);
-}
-} // namespace
-void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return counted(std::malloc(n ? n : 1)); }
-void* operator new(std::size_t n) { return or_throw(counted(std::malloc(n ? n : 1))); }
-void* operator new(std::size_t n, std::align_val_t a) {
-  const auto align = static_cast<std::size_t>(a);
-  return or_throw(counted(std::aligned_alloc(align, (n + align - 1) / align * align)));
-}
-void operator delete(void* p) noexcept { give_back(p); }
-void operator delete(void* p, const std::nothrow_t&) noexcept { give_back(p); }
-void operator delete(void* p, std::size_t) noexcept { give_back(p); }
-void operator delete(void* p, std::align_val_t) noexcept { give_back(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { give_back(p); }
 
 namespace {
 
@@ -180,11 +146,11 @@ TEST_CASE("server: memory does not grow with the number of clients") {
   const auto peak = [](std::size_t clients) {
     idle_federation all(clients);
     const auto model = idle_client::big();
-    const std::size_t before = alive;
-    most_alive = before;
+    const std::size_t before = test::heap::alive;
+    test::heap::most_alive = before;
     aggregation_server server{fedavg{}, {.standardise = false}};
     server.run(all.ends, model, rounds{2});
-    return most_alive - before;
+    return test::heap::most_alive - before;
   };
   const std::size_t few = peak(2), many = peak(200);
   const std::size_t one_update = idle_client::big().sizes().shared * sizeof(float);
@@ -201,10 +167,10 @@ TEST_CASE("a message that claims 2^60 bytes, or numbers that are not there, allo
   const auto huge = encode({message_kind::architecture, 0, 0, 0, test::copy(bytes_of(text))});
   (void)peer->answer(encode({message_kind::agree, 0, 0, 0, {}}));
   for (const auto& request : {bytes, huge}) {
-    const std::size_t before = alive;
-    most_alive = before;
+    const std::size_t before = test::heap::alive;
+    test::heap::most_alive = before;
     const auto reply = decode_message(peer->answer(request)).value();
-    const std::size_t most = most_alive - before;
+    const std::size_t most = test::heap::most_alive - before;
     CHECK(reply.kind == message_kind::refusal);
     CHECK(most < 20'000);
   }

@@ -1,5 +1,6 @@
 #include "fixtures/training.hpp"
 #include "support/catch.hpp"
+#include "support/heap.hpp"
 #include "support/numbers.hpp"
 #include "support/torch.hpp"
 
@@ -16,39 +17,11 @@
 #include <privet/train/step.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstddef>
-#include <cstdlib>
 #include <limits>
-#include <new>
 #include <numeric>
 #include <vector>
-
-// Every allocation of this program is counted.
-namespace {
-std::atomic<std::size_t> allocations = 0;
-
-void* counted(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) noexcept {
-  ++allocations;
-  return std::aligned_alloc(alignment, (std::max(size, alignment) + alignment - 1) / alignment * alignment);
-}
-void* required(void* p) {
-  if (!p) throw std::bad_alloc();
-  return p;
-}
-[[gnu::noinline]] void release(void* p) noexcept { std::free(p); } // inlined, GCC takes it for a mismatch
-} // namespace
-
-void* operator new(std::size_t size) { return required(counted(size)); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted(size); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return required(counted(size, static_cast<std::size_t>(alignment)));
-}
-void operator delete(void* p) noexcept { release(p); }
-void operator delete(void* p, std::size_t) noexcept { release(p); }
-void operator delete(void* p, std::align_val_t) noexcept { release(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { release(p); }
 
 using namespace privet;
 namespace torch = privet::test::training;
@@ -198,9 +171,9 @@ TEST_CASE("a step allocates nothing") {
     auto step = stepper<float>(model, steps, 16);
     auto p = normal_parameters<float>(model);
     auto state = step.init();
-    const std::size_t before = allocations;
+    const std::size_t before = test::heap::allocations;
     for (int i = 0; i < 3; ++i) step(p, state, rows.view(), rows.labels.data(), rows.batch, 50);
-    const std::size_t after = allocations;
+    const std::size_t after = test::heap::allocations;
     CHECK(before > 0); // the counter counts
     CHECK(after == before);
   };
