@@ -41,7 +41,7 @@ inline const std::vector<recipe>& recipes() {
   static const std::vector<recipe> all = {
       {"synthetic", {128}, "subject", 5, 32, 0.05, 0.9, 0, 0, true},
       {"wisdm", {128}, "subject", 2, 32, 0.05, 0.9, 1e-2, 0, true},
-      {"uci-har", {512, 512}, "stratified", 2, 64, 0.03, 0.9, 0, 0.2, false},
+      {"uci-har", {512, 512}, "stratified", 2, 16, 0.01, 0.9, 0, 0.2, false},
       {"csv", {64}, "stratified", 2, 32, 0.05, 0.9, 1e-3, 0, true},
   };
   return all;
