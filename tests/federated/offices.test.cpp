@@ -98,3 +98,19 @@ TEST_CASE("a column too large to scale is named, and so is a value that is missi
   aggregation_server unscaled(fedavg{}, {.standardise = false});
   CHECK_THROWS_WITH(unscaled.open(missing.links(), missing.model()), Catch::Contains("row 1, column 0") && Catch::Contains("client 3"));
 }
+
+TEST_CASE("a client without columns that sends moments all the same is refused by name") {
+  auto bare = test::four_data_sets()[0];
+  const auto rows = bare.rows();
+  bare.schema.features.clear();
+  bare.features = make_matrix<float>(rows, 0);
+  offices one(test::model_of_tests);
+  one.add(std::make_unique<test::altered>(test::honest(1, std::move(bare)), [](const message& request, std::vector<std::byte> reply) {
+    if (request.kind != message_kind::ask_moments) return reply;
+    auto m = decode_message(reply).value();
+    m.body = encode_numbers(std::span<const double>(std::vector<double>{1, 2, 3}));
+    return encode(m);
+  }));
+  aggregation_server server{fedavg{}};
+  CHECK_THROWS_WITH(server.open(one.links(), one.model()), Catch::Contains("client 1"));
+}

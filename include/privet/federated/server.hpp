@@ -216,9 +216,10 @@ class aggregation_server {
       fixed_sum sum(3 * columns, wide);
       ask(clients_, make(message_kind::ask_moments, 0, encode_number(rows_)), message_kind::moments, [&](const client& c, const message& reply) {
         const auto values = expect(c, decode_numbers<double>(reply.body, "moments"));
-        for (std::size_t i = 0; i < values.size(); ++i)
-          require(wide.holds(values[i]), fault::range, "client ", c.id, ": column ", in_quotes(schema_.features[i % columns]),
-                  " has numbers too large to agree on a scaling (beyond four million); divide it by a constant first");
+        for (std::size_t i = 0; i < values.size() && values.size() == sum.size(); ++i) // another length is refused below
+          if (!wide.holds(values[i]))
+            fail(fault::range, "client ", c.id, ": column ", in_quotes(schema_.features[i % columns]),
+                 " has numbers too large to agree on a scaling (beyond four million); divide it by a constant first");
         expect(c, sum.add(std::span<const double>(values)));
       });
       for (std::size_t i = 0; i < sum.size(); ++i) moments_.values.push_back(sum[i]);
