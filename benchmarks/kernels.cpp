@@ -41,7 +41,8 @@ enum form { affine, outer, transposed };
 
 template <form Form, class Arch>
 void product(benchmark::State& state) {
-  const auto m = static_cast<std::size_t>(state.range(0)), k = static_cast<std::size_t>(state.range(1)), n = static_cast<std::size_t>(state.range(2));
+  const auto m = static_cast<std::size_t>(state.range(0)), k = static_cast<std::size_t>(state.range(1)),
+             n = static_cast<std::size_t>(state.range(2));
   std::vector<float> x(m * k, 0.5f), w(k * n, 0.25f), bias(n, 1.f), y(m * n, 1.f);
   for (auto _ : state) {
     if constexpr (Form == affine) simd::affine<Arch>(m, n, k, x.data(), w.data(), bias.data(), y.data());
@@ -54,7 +55,8 @@ void product(benchmark::State& state) {
 }
 
 void shapes(benchmark::internal::Benchmark* b) {
-  for (const auto& s : std::array<std::array<int, 3>, 6>{{{10, 43, 128}, {256, 43, 128}, {10, 128, 6}, {64, 561, 512}, {64, 512, 512}, {256, 561, 128}}})
+  for (const auto& s : std::array<std::array<int, 3>, 6>{
+           {{10, 43, 128}, {256, 43, 128}, {10, 128, 6}, {64, 561, 512}, {64, 512, 512}, {256, 561, 128}}})
     b->Args({s[0], s[1], s[2]});
 }
 

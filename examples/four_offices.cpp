@@ -20,5 +20,6 @@ int main() {
   server.run(four, in_process{.threads = 2}, rounds{10});
 
   const auto scaled = standardiser::from(server.scaling()).apply(test);
-  std::printf("accuracy on wearers nobody trained on: %.2f\n", evaluate(model, server.weights_for(model), scaled).confusion.accuracy());
+  std::printf("accuracy on wearers nobody trained on: %.2f\n",
+              evaluate(model, server.weights_for(model), scaled).confusion.accuracy());
 }

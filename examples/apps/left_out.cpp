@@ -60,7 +60,8 @@ int run(const options& o) {
     mean += each[i].accuracy() / static_cast<double>(users.size());
     pooled += each[i];
   }
-  fmt::print("\nmean over {} users {:.4f}, over all windows {:.4f}, macro-F1 {:.4f}\n", users.size(), mean, pooled.accuracy(), pooled.macro_f1());
+  fmt::print("\nmean over {} users {:.4f}, over all windows {:.4f}, macro-F1 {:.4f}\n", users.size(), mean,
+             pooled.accuracy(), pooled.macro_f1());
   return 0;
 }
 
@@ -70,15 +71,26 @@ int main(int count, char** words) {
   options o;
   CLI::App app{"Trains on all users but one and tests on that one, for every user."};
   app.add_option("--data", o.data, "WISDM_ar_v1.1_transformed.arff, or the folder of UCI HAR")->required();
-  app.add_option("--kind", o.kind, "what the data is")->check(apps::one_of({"wisdm", "uci-har"}))->capture_default_str();
-  app.add_option("--hidden", o.hidden, "width of the hidden layer")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--epochs", o.epochs, "times through the training rows")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--kind", o.kind, "what the data is")
+      ->check(apps::one_of({"wisdm", "uci-har"}))
+      ->capture_default_str();
+  app.add_option("--hidden", o.hidden, "width of the hidden layer")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--epochs", o.epochs, "times through the training rows")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--batch", o.batch, "rows per step")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--lr", o.lr, "learning rate at the start; it falls as a cosine")->check(apps::number_from(1e-12, 1e6))->capture_default_str();
+  app.add_option("--lr", o.lr, "learning rate at the start; it falls as a cosine")
+      ->check(apps::number_from(1e-12, 1e6))
+      ->capture_default_str();
   app.add_option("--momentum", o.momentum, "momentum")->check(apps::number_from(0, 1))->capture_default_str();
-  app.add_option("--weight-decay", o.weight_decay, "weight decay")->check(apps::number_from(0, 1e6))->capture_default_str();
+  app.add_option("--weight-decay", o.weight_decay, "weight decay")
+      ->check(apps::number_from(0, 1e6))
+      ->capture_default_str();
   app.add_option("--seed", o.seed, "seed of weights and batches")->capture_default_str();
-  app.add_option("--threads", o.threads, "threads to use; never changes the result")->check(CLI::PositiveNumber);
+  app.add_option("--threads", o.threads, "threads to use; never changes the result")
+      ->check(CLI::PositiveNumber);
   if (const int status = apps::parse(app, count, words); status >= 0) return status;
   try {
     return run(o);

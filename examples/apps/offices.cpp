@@ -8,12 +8,12 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <mutex>
-#include <unistd.h>
 
 namespace {
 
@@ -28,7 +28,10 @@ struct stop : std::exception {};
 /// A bar on the terminal, nothing elsewhere.
 class terminal_bar {
  public:
-  terminal_bar(std::string name, std::size_t total, std::size_t done = 0) : bar_{std::move(name), total, 72}, done_(done), first_(done) { show(); }
+  terminal_bar(std::string name, std::size_t total, std::size_t done = 0)
+      : bar_{std::move(name), total, 72}, done_(done), first_(done) {
+    show();
+  }
   ~terminal_bar() {
     if (shown()) std::fputs("\n", stderr);
   }
@@ -68,11 +71,14 @@ void prepare_folder(const fs::path& folder) {
   try_folder(folder);
 }
 void try_file(const fs::path& file) {
-  privet::require(!fs::exists(file) || fs::is_regular_file(file), privet::fault::file, file.string(), ": not a regular file");
+  privet::require(!fs::exists(file) || fs::is_regular_file(file), privet::fault::file, file.string(),
+                  ": not a regular file");
   try_folder(file.has_parent_path() ? file.parent_path() : ".");
 }
 
-std::string text_of(const std::vector<std::size_t>& widths) { return fmt::format("{}", fmt::join(widths, ",")); }
+std::string text_of(const std::vector<std::size_t>& widths) {
+  return fmt::format("{}", fmt::join(widths, ","));
+}
 
 std::vector<std::pair<std::string, std::string>> shown(const settings& s, const study& data) {
   using fmt::format;
@@ -87,10 +93,13 @@ std::vector<std::pair<std::string, std::string>> shown(const settings& s, const 
           {"rounds", format("{}", s.rounds)},
           {"local epochs", format("{}", s.local_epochs)},
           {"batch", format("{}", s.batch)},
-          {"optimizer", format("{}, rate {}{}{}", s.optimizer, s.lr, s.momentum > 0 ? format(", momentum {}", s.momentum) : "", s.cosine ? ", cosine" : "")},
+          {"optimizer",
+           format("{}, rate {}{}{}", s.optimizer, s.lr,
+                  s.momentum > 0 ? format(", momentum {}", s.momentum) : "", s.cosine ? ", cosine" : "")},
           {"weight decay", format("{}", s.weight_decay)},
           {"label smoothing", format("{}", s.smoothing)},
-          {"scaling", s.standardise ? "mean 0, deviation 1; in the federation by sums over all offices" : "as in the file"},
+          {"scaling", s.standardise ? "mean 0, deviation 1; in the federation by sums over all offices"
+                                    : "as in the file"},
           {"seed", format("{}", s.seed)}};
 }
 
@@ -104,13 +113,16 @@ std::string fingerprint(const study& data) {
   return privet::hex(hash.finish());
 }
 
-std::string bytes_text(std::uint64_t bytes) { return bytes ? fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6) : "-"; }
+std::string bytes_text(std::uint64_t bytes) {
+  return bytes ? fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6) : "-";
+}
 
 void print_table(const privet::run_record& record) {
-  fmt::print("\n{:<12} {:>9} {:>9} {:>11} {:>11} {:>8}\n", "model", "accuracy", "macro-F1", "sent", "received", "time");
+  fmt::print("\n{:<12} {:>9} {:>9} {:>11} {:>11} {:>8}\n", "model", "accuracy", "macro-F1", "sent",
+             "received", "time");
   const auto line = [](const privet::model_result& m) {
-    fmt::print("{:<12} {:>8.2f}% {:>9.4f} {:>11} {:>11} {:>7.1f}s\n", m.name, 100 * m.accuracy, m.macro_f1, bytes_text(m.bytes_up),
-               bytes_text(m.bytes_down), m.seconds);
+    fmt::print("{:<12} {:>8.2f}% {:>9.4f} {:>11} {:>11} {:>7.1f}s\n", m.name, 100 * m.accuracy, m.macro_f1,
+               bytes_text(m.bytes_up), bytes_text(m.bytes_down), m.seconds);
   };
   line(record.central);
   for (const auto& office : record.alone) line(office);
@@ -125,10 +137,15 @@ struct files {
   fs::path report() const { return folder / "report.html"; }
 };
 
-void save_progress(const files& at, const settings& s, const std::string& rows, const federated_run& run, const privet::network& model) {
+void save_progress(const files& at, const settings& s, const std::string& rows, const federated_run& run,
+                   const privet::network& model) {
   std::string lines;
   for (const auto& m : run.metrics) lines += privet::json_text(privet::round_line(m)) + '\n';
-  expect(privet::save_checkpoint(at.checkpoint(), {model, run.weights, run.metrics.size(), {{"settings", to_json(s)}, {"rows", rows}, {"metrics", to_json(run.metrics)}}}));
+  expect(privet::save_checkpoint(
+      at.checkpoint(), {model,
+                        run.weights,
+                        run.metrics.size(),
+                        {{"settings", to_json(s)}, {"rows", rows}, {"metrics", to_json(run.metrics)}}}));
   expect(privet::write_file_atomically(at.lines(), lines));
 }
 
@@ -144,7 +161,8 @@ void train_baselines(const settings& s, const study& data, std::size_t threads, 
     if (i == 0)
       record.central = train_in_one_place(s, "central", data.train, data.test, 0, after_round);
     else
-      record.alone[i - 1] = train_in_one_place(s, fmt::format("office {}", i), data.offices[i - 1], data.test, static_cast<std::uint32_t>(i), after_round);
+      record.alone[i - 1] = train_in_one_place(s, fmt::format("office {}", i), data.offices[i - 1], data.test,
+                                               static_cast<std::uint32_t>(i), after_round);
   });
 }
 
@@ -160,8 +178,9 @@ int run(const options& o) {
     auto saved = privet::load_checkpoint(at.checkpoint()).value();
     s = settings_from(saved.run.value("settings", privet::json()));
     run.metrics = metrics_from(saved.run.value("metrics", privet::json::array()));
-    privet::require(run.metrics.size() == saved.rounds_done && saved.rounds_done <= s.rounds, privet::fault::state, at.checkpoint().string(), ": has ",
-                    saved.rounds_done, " rounds done and metrics of ", run.metrics.size());
+    privet::require(run.metrics.size() == saved.rounds_done && saved.rounds_done <= s.rounds,
+                    privet::fault::state, at.checkpoint().string(), ": has ", saved.rounds_done,
+                    " rounds done and metrics of ", run.metrics.size());
     run.weights = std::move(saved.weights);
     begun_with = privet::read_member<std::string>(saved.run, "rows", at.checkpoint().string()).value();
   }
@@ -180,8 +199,9 @@ int run(const options& o) {
   record.classes = data.train.schema.classes;
   record.notes = data.notes;
   record.parameters = model_of(s, data.train.schema).sizes().shared;
-  fmt::print("{} offices, {} training rows, {} test rows, {} columns, {} classes; {} parameters, {} rounds\n", s.offices, data.train.rows(),
-             data.test.rows(), data.train.columns(), data.train.classes(), record.parameters, s.rounds);
+  fmt::print("{} offices, {} training rows, {} test rows, {} columns, {} classes; {} parameters, {} rounds\n",
+             s.offices, data.train.rows(), data.test.rows(), data.train.columns(), data.train.classes(),
+             record.parameters, s.rounds);
   std::fflush(stdout);
 
   std::signal(SIGINT, on_interrupt);
@@ -197,15 +217,18 @@ int run(const options& o) {
     }
     train_baselines(s, data, o.threads, record);
   } catch (const stop&) {
-    fmt::print(stderr, "\nstopped after round {} of {}; continue with --resume {}\n", run.metrics.size(), s.rounds, at.folder.string());
+    fmt::print(stderr, "\nstopped after round {} of {}; continue with --resume {}\n", run.metrics.size(),
+               s.rounds, at.folder.string());
     return 130;
   }
   record.federated = run.result;
   record.seconds = watch.seconds();
 
-  expect(privet::write_file_atomically(at.model(), privet::write_weights(model_of(s, data.train.schema), run.weights)));
+  expect(privet::write_file_atomically(at.model(),
+                                       privet::write_weights(model_of(s, data.train.schema), run.weights)));
   expect(privet::write_file_atomically(at.report(), privet::html_report(record)));
-  if (!o.json.empty()) expect(privet::write_file_atomically(o.json, privet::json_text(privet::to_json(record), 2) + '\n'));
+  if (!o.json.empty())
+    expect(privet::write_file_atomically(o.json, privet::json_text(privet::to_json(record), 2) + '\n'));
   print_table(record);
   for (const auto& note : record.notes) fmt::print("note: {}\n", note);
   fmt::print("\nwritten: {}, {}, {}\n", at.report().string(), at.lines().string(), at.model().string());

@@ -43,11 +43,13 @@ struct no_slots {
 };
 static_assert(Bound<bound<norm::l2>> && Reduction<average_over_batch> && Pointwise<adam> && Encoding<encode>);
 static_assert(Stage<no_slots> && !Pointwise<no_slots> && !Stage<no_role>);
-static_assert(!Bound<adam> && !Pointwise<average_over_batch> && !Reduction<encode> && !Encoding<bound<norm::l2>>);
+static_assert(!Bound<adam> && !Pointwise<average_over_batch> && !Reduction<encode> &&
+              !Encoding<bound<norm::l2>>);
 
 // What a chain says it contains.
 using plain = decltype(chain(average_over_batch{}, weight_decay{}, adam{}, cosine_rate{}));
-using full = decltype(chain(bound<norm::l2>{}, average_over_batch{}, noise<norm::l2>{}, sgd{}, rmsprop{}, encode{}));
+using full =
+    decltype(chain(bound<norm::l2>{}, average_over_batch{}, noise<norm::l2>{}, sgd{}, rmsprop{}, encode{}));
 using nothing_at_all = decltype(chain());
 static_assert(plain::bounds == 0 && plain::reductions == 1 && plain::encodings == 0 && plain::slots == 2);
 static_assert(full::bounds == 1 && full::reductions == 1 && full::encodings == 1 && full::slots == 2);
@@ -60,7 +62,8 @@ using label_of = typename decltype(chain(S{}...))::template label<rows>;
 static_assert(std::same_as<label_of<>, rows>);
 static_assert(std::same_as<label_of<average_over_batch, adam>, rows>);
 static_assert(std::same_as<label_of<bound<norm::l1>, average_over_batch>, bounded<norm::l1, unit::example>>);
-static_assert(std::same_as<label_of<bound<norm::l2>, average_over_batch, noise<norm::l2>>, released<measure::zcdp, unit::example>>);
+static_assert(std::same_as<label_of<bound<norm::l2>, average_over_batch, noise<norm::l2>>,
+                           released<measure::zcdp, unit::example>>);
 
 // An optimiser after the noise works on what is already released ...
 static_assert(Released<label_of<bound<norm::l2>, average_over_batch, noise<norm::l2>, adam, cosine_rate>>);
@@ -76,8 +79,10 @@ template <class... S>
 constexpr bool ordered = detail::in_order<S...>();
 static_assert(ordered<> && ordered<bound<norm::l1>, bound<norm::l2>, average_over_batch, sgd, adam, encode>);
 static_assert(ordered<bound<norm::l2>, noise<norm::l2>, encode> && ordered<encode>);
-static_assert(!ordered<average_over_batch, bound<norm::l2>> && !ordered<sgd, average_over_batch> && !ordered<sgd, bound<norm::l2>>);
-static_assert(!ordered<average_over_batch, average_over_batch> && !ordered<encode, sgd> && !ordered<encode, encode>);
+static_assert(!ordered<average_over_batch, bound<norm::l2>> && !ordered<sgd, average_over_batch> &&
+              !ordered<sgd, bound<norm::l2>>);
+static_assert(!ordered<average_over_batch, average_over_batch> && !ordered<encode, sgd> &&
+              !ordered<encode, encode>);
 template <class... S>
 constexpr bool fits = detail::label_fold<rows, S...>::fits;
 static_assert(fits<bound<norm::l2>, average_over_batch, noise<norm::l2>, adam>);
@@ -94,12 +99,15 @@ struct tracer {
   std::string* trace;
 
   template <class T>
-  void update(std::span<T> g, std::size_t offset, state_slice<T> state, const update_context<T>& context) const {
+  void update(std::span<T> g, std::size_t offset, state_slice<T> state,
+              const update_context<T>& context) const {
     *trace += name;
     for (std::size_t k = 0; k < Slots; ++k)
       for (std::size_t i = 0; i < g.size(); ++i)
-        state.slot(k)[i] += static_cast<T>(100 * (name - 'a') + 10 * static_cast<int>(k)) + static_cast<T>(offset + i);
-    for (std::size_t i = 0; i < g.size(); ++i) g[i] = 2 * g[i] + context.parameters[i] + static_cast<T>(context.step);
+        state.slot(k)[i] +=
+            static_cast<T>(100 * (name - 'a') + 10 * static_cast<int>(k)) + static_cast<T>(offset + i);
+    for (std::size_t i = 0; i < g.size(); ++i)
+      g[i] = 2 * g[i] + context.parameters[i] + static_cast<T>(context.step);
   }
 };
 
@@ -107,8 +115,8 @@ struct tracer {
 
 TEST_CASE("pointwise stages run in order, and the others are passed over") {
   std::string trace;
-  const auto steps = chain(bound<norm::l2>{}, average_over_batch{}, tracer<0>{'a', &trace}, tracer<0>{'b', &trace},
-                           tracer<0>{'c', &trace}, encode{});
+  const auto steps = chain(bound<norm::l2>{}, average_over_batch{}, tracer<0>{'a', &trace},
+                           tracer<0>{'b', &trace}, tracer<0>{'c', &trace}, encode{});
   auto state = steps.init<float>(2);
   std::vector<float> g = {1, 2};
   const std::vector<float> w = {10, 20};
@@ -120,7 +128,8 @@ TEST_CASE("pointwise stages run in order, and the others are passed over") {
 
 TEST_CASE("each stage has its own slots, one vector each, in stage order") {
   std::string trace;
-  const auto steps = chain(average_over_batch{}, tracer<1>{'a', &trace}, tracer<0>{'b', &trace}, tracer<2>{'c', &trace});
+  const auto steps =
+      chain(average_over_batch{}, tracer<1>{'a', &trace}, tracer<0>{'b', &trace}, tracer<2>{'c', &trace});
   static_assert(decltype(steps)::slots == 3);
   auto state = steps.init<double>(3);
   CHECK(state.parameters == 3);

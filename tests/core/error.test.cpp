@@ -9,7 +9,8 @@ using namespace privet;
 
 TEST_CASE("concat joins text and numbers") {
   CHECK(concat() == "");
-  CHECK(concat("row ", 7, ", ", std::string("column "), 'x', std::string_view(": "), -1.5, ' ', true) == "row 7, column x: -1.5 true");
+  CHECK(concat("row ", 7, ", ", std::string("column "), 'x', std::string_view(": "), -1.5, ' ', true) ==
+        "row 7, column x: -1.5 true");
   CHECK(concat(std::numeric_limits<std::int64_t>::min()) == "-9223372036854775808");
   CHECK(concat(std::numeric_limits<std::uint64_t>::max()) == "18446744073709551615");
   CHECK(concat(static_cast<std::uint8_t>(65)) == "65");

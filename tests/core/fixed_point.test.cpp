@@ -76,7 +76,8 @@ TEST_CASE("fixed point: a refused vector leaves no trace, and both sides are nam
   fixed_sum sum(3);
   const float good[] = {1, 2, 3};
   REQUIRE(sum.add(std::span<const float>(good)));
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 5e6f, -5e6f}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), 5e6f, -5e6f}) {
     const float values[] = {1, 1, bad};
     const auto added = sum.add(std::span<const float>(values));
     REQUIRE_FALSE(added);

@@ -14,7 +14,8 @@ struct empty {};
 struct other_empty {};
 
 constexpr indexed_list numbers{1, 2.5, 'c'};
-static_assert(numbers.size() == 3 && numbers.get<0>() == 1 && numbers.get<1>() == 2.5 && numbers.get<2>() == 'c');
+static_assert(numbers.size() == 3 && numbers.get<0>() == 1 && numbers.get<1>() == 2.5 &&
+              numbers.get<2>() == 'c');
 static_assert(std::is_same_v<decltype(numbers), const indexed_list<int, double, char>>);
 static_assert(indexed_list<>::size() == 0);
 

@@ -21,7 +21,8 @@ static_assert(Sealed<sealed<scheme, share>> && Sealed<sealed<scheme, sealed<sche
 // No label is two things at once, and nothing else is a label.
 template <class L>
 constexpr int kinds = Raw<L> + Bounded<L> + NoiseShare<L> + Released<L> + Sealed<L>;
-static_assert(kinds<raw_rows> == 1 && kinds<bounded_sum> == 1 && kinds<share> == 1 && kinds<released_sum> == 1);
+static_assert(kinds<raw_rows> == 1 && kinds<bounded_sum> == 1 && kinds<share> == 1 &&
+              kinds<released_sum> == 1);
 static_assert(kinds<sealed<scheme, released_sum>> == 1);
 static_assert(!Label<int> && !Label<unit::user> && !Label<const raw_rows>);
 
@@ -30,8 +31,10 @@ static_assert(Unit<unit::example> && Unit<unit::user> && Unit<unit::site> && !Un
 // A label knows its unit, norm, measure, and a seal what lies inside.
 static_assert(std::same_as<raw_rows::unit, unit::example>);
 static_assert(std::same_as<bounded_sum::norm, norm::l2> && std::same_as<bounded_sum::unit, unit::user>);
-static_assert(std::same_as<share::measure, measure::zcdp> && std::same_as<released_sum::measure, measure::pure>);
-static_assert(std::same_as<sealed<scheme, share>::inner, share> && std::same_as<sealed<scheme, share>::unit, unit::site>);
+static_assert(std::same_as<share::measure, measure::zcdp> &&
+              std::same_as<released_sum::measure, measure::pure>);
+static_assert(std::same_as<sealed<scheme, share>::inner, share> &&
+              std::same_as<sealed<scheme, share>::unit, unit::site>);
 static_assert(std::same_as<sealed<scheme, share>::scheme, scheme>);
 
 // Something that computes its elements when they are read, as a lazy random expression does.

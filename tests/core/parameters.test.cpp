@@ -40,7 +40,8 @@ TEST_CASE("a copy has its own parameters but shares what is frozen") {
 
 TEST_CASE("models can point to one frozen vector, of the right length") {
   const auto table = std::make_shared<const aligned_vector<float>>(aligned_vector<float>{1, 2, 3});
-  parameters<float> a({.shared = 1, .frozen = 3}), b({.shared = 1, .frozen = 3}), other({.shared = 1, .frozen = 4});
+  parameters<float> a({.shared = 1, .frozen = 3}), b({.shared = 1, .frozen = 3}),
+      other({.shared = 1, .frozen = 4});
   a.share_frozen(table);
   b.share_frozen(table);
   CHECK(a.frozen().data() == table->data());

@@ -36,8 +36,9 @@ double energy(const std::vector<acceleration>& samples) {
 
 bool same(const dataset<float>& a, const dataset<float>& b) {
   const auto x = as_span(a.features), y = as_span(b.features);
-  return a.labels == b.labels && a.groups == b.groups &&
-         std::ranges::equal(x, y, [](float p, float q) { return p == q || (std::isnan(p) && std::isnan(q)); });
+  return a.labels == b.labels && a.groups == b.groups && std::ranges::equal(x, y, [](float p, float q) {
+           return p == q || (std::isnan(p) && std::isnan(q));
+         });
 }
 
 constexpr accelerometer_options small{.wearers = 12, .windows_per_wearer = 20, .regions = 4};
@@ -65,7 +66,8 @@ TEST_CASE("the same seed gives the same data, another seed others") {
 
 TEST_CASE("at rest a telephone feels gravity, and where it points depends on the place") {
   std::set<int> directions;
-  for (const auto place : {carrying::trouser_pocket, carrying::hip_holster, carrying::breast_pocket, carrying::bag}) {
+  for (const auto place :
+       {carrying::trouser_pocket, carrying::hip_holster, carrying::breast_pocket, carrying::bag}) {
     accelerometer_wearer wearer;
     wearer.place = place;
     replayable_random source(3);

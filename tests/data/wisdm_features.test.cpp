@@ -32,12 +32,15 @@ void compare_with_numpy(wisdm_columns columns, const std::array<double, 43> (&ex
   for (std::size_t w = 0; w < 4; ++w) {
     const auto& raw = fixtures::wisdm::raw[w];
     for (std::size_t i = 0; i < 200; ++i)
-      REQUIRE(extractor.push(T(raw[3 * i]) / 64, T(raw[3 * i + 1]) / 64, T(raw[3 * i + 2]) / 64) == (i == 199));
+      REQUIRE(extractor.push(T(raw[3 * i]) / 64, T(raw[3 * i + 1]) / 64, T(raw[3 * i + 2]) / 64) ==
+              (i == 199));
     for (std::size_t f = 0; f < 43; ++f) {
       INFO("window " << w << ", feature " << wisdm_feature_names[f]);
       const auto got = static_cast<double>(extractor.features()[f]);
-      if (std::isnan(expected[w][f])) CHECK(std::isnan(got));
-      else CHECK(got == Approx(expected[w][f]).epsilon(50 * std::numeric_limits<T>::epsilon()).margin(1e-6));
+      if (std::isnan(expected[w][f]))
+        CHECK(std::isnan(got));
+      else
+        CHECK(got == Approx(expected[w][f]).epsilon(50 * std::numeric_limits<T>::epsilon()).margin(1e-6));
     }
   }
 }
@@ -55,7 +58,8 @@ TEST_CASE("feature extraction allocates nothing") {
   const std::size_t before = test::heap::allocations;
   wisdm_feature_extractor<float> extractor;
   int windows = 0;
-  for (int i = 0; i < 1000; ++i) windows += extractor.push(static_cast<float>(i % 7), 9.81f, static_cast<float>(i % 3));
+  for (int i = 0; i < 1000; ++i)
+    windows += extractor.push(static_cast<float>(i % 7), 9.81f, static_cast<float>(i % 3));
   const std::size_t after = test::heap::allocations;
   CHECK(windows == 5);
   CHECK(after == before);
@@ -97,14 +101,13 @@ TEST_CASE("a constant signal lies in the first bin and has no peaks") {
 
 TEST_CASE("a signal that climbs in stairs has no peak, and a flat top counts once") {
   CHECK(std::isnan(features_of([](int i) { return i / 10; })[x_peak]));
-  const auto flat = features_of([](int i) { return i % 20 < 5 ? 1. : 0.; }); // the first top has no rise before it
+  const auto flat =
+      features_of([](int i) { return i % 20 < 5 ? 1. : 0.; }); // the first top has no rise before it
   CHECK(flat[x_peak] == 1000);
 }
 
 TEST_CASE("two peaks are too few and three are enough") {
-  const auto spikes = [](int n) {
-    return [n](int i) { return i % 40 == 20 && i / 40 < n ? 5. : 0.; };
-  };
+  const auto spikes = [](int n) { return [n](int i) { return i % 40 == 20 && i / 40 < n ? 5. : 0.; }; };
   CHECK(std::isnan(features_of(spikes(2))[x_peak]));
   CHECK(features_of(spikes(3))[x_peak] == 2000);
 }
@@ -137,7 +140,8 @@ TEST_CASE("the published columns take deviations of x from zero, and z repeats x
 TEST_CASE("a sample that is no acceleration is refused and not counted") {
   wisdm_feature_extractor<float> extractor;
   for (int i = 0; i < 199; ++i) extractor.push(1, 2, 3);
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -2e6f}) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -2e6f}) {
     CHECK_THROWS_AS(extractor.push(1, bad, 3), privet::exception);
     CHECK_THROWS_AS(extractor.push(1, 2, bad), privet::exception);
   }

@@ -29,7 +29,8 @@ TEST_CASE("in-process link: nothing is received before something was sent") {
 }
 
 TEST_CASE("in-process link: it carries an office's answers unchanged") {
-  const auto one = test::honest(1, test::rows_of(9, 5, 3, 1)), other = test::honest(1, test::rows_of(9, 5, 3, 1));
+  const auto one = test::honest(1, test::rows_of(9, 5, 3, 1)),
+             other = test::honest(1, test::rows_of(9, 5, 3, 1));
   in_process_link link(*one);
   const auto question = encode({message_kind::ask_schema, 0, 0, 0, {}});
   REQUIRE(link.send(question));

@@ -15,7 +15,8 @@ message sample() {
 }
 
 bool same(const message& a, const message& b) {
-  return a.kind == b.kind && a.schema_hash == b.schema_hash && a.round == b.round && a.sender == b.sender && a.body == b.body;
+  return a.kind == b.kind && a.schema_hash == b.schema_hash && a.round == b.round && a.sender == b.sender &&
+         a.body == b.body;
 }
 
 } // namespace
@@ -36,7 +37,8 @@ TEST_CASE("message: the header is the documented forty bytes") {
 
 TEST_CASE("message: what is encoded comes back, with bodies of every length") {
   for (std::size_t n = 0; n < 40; ++n) {
-    message m{message_kind::start, n, static_cast<std::uint32_t>(n), 1, std::vector<std::byte>(n, std::byte{0x5a})};
+    message m{message_kind::start, n, static_cast<std::uint32_t>(n), 1,
+              std::vector<std::byte>(n, std::byte{0x5a})};
     const auto back = decode_message(encode(m));
     REQUIRE(back);
     CHECK(same(*back, m));
@@ -61,7 +63,8 @@ TEST_CASE("message: damage to any bit of header or body is noticed") {
     REQUIRE_FALSE(decode_message(damaged));
   }
   // Zeros look alike: a body of them must not lose or gain one.
-  CHECK(encode({message_kind::start, 0, 0, 0, std::vector<std::byte>(8)}) != encode({message_kind::start, 0, 0, 0, std::vector<std::byte>(9)}));
+  CHECK(encode({message_kind::start, 0, 0, 0, std::vector<std::byte>(8)}) !=
+        encode({message_kind::start, 0, 0, 0, std::vector<std::byte>(9)}));
 }
 
 TEST_CASE("message: a claim of 2^60 bytes is refused by what is there") {
@@ -69,7 +72,8 @@ TEST_CASE("message: a claim of 2^60 bytes is refused by what is there") {
   store_little(std::uint64_t{1} << 60, bytes.data() + 24);
   const auto read = decode_message(bytes);
   REQUIRE_FALSE(read);
-  CHECK(read.error().message == concat("[N009 message] message: says ", std::uint64_t{1} << 60, " bytes follow, 44 do"));
+  CHECK(read.error().message ==
+        concat("[N009 message] message: says ", std::uint64_t{1} << 60, " bytes follow, 44 do"));
 }
 
 TEST_CASE("message: another format and another version are told apart") {
@@ -104,7 +108,8 @@ TEST_CASE("message: bodies come back") {
 }
 
 TEST_CASE("message: numbers that are not finite or not whole are refused with their place") {
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()}) {
     const float numbers[] = {1, bad};
     const auto read = decode_numbers<float>(encode_numbers(std::span<const float>(numbers)), "start");
     REQUIRE_FALSE(read);
@@ -134,9 +139,12 @@ TEST_CASE("message: numbers that are not finite or not whole are refused with th
 }
 
 TEST_CASE("message: a schema that is none is refused") {
-  for (const char* text : {"", "[]", "{}", "1", R"({"features":[],"classes":[],"scaling":"","rows":-1})", R"({"features":[1],"classes":[],"scaling":"","rows":1})",
-                           R"({"features":[],"classes":[],"scaling":1,"rows":1})", R"({"features":[],"classes":{},"scaling":"","rows":1})",
-                           R"({"features":[[]],"classes":[],"scaling":"","rows":1})", R"({"features":[[[]]],"classes":[],"scaling":"","rows":1})"}) {
+  for (const char* text : {"", "[]", "{}", "1", R"({"features":[],"classes":[],"scaling":"","rows":-1})",
+                           R"({"features":[1],"classes":[],"scaling":"","rows":1})",
+                           R"({"features":[],"classes":[],"scaling":1,"rows":1})",
+                           R"({"features":[],"classes":{},"scaling":"","rows":1})",
+                           R"({"features":[[]],"classes":[],"scaling":"","rows":1})",
+                           R"({"features":[[[]]],"classes":[],"scaling":"","rows":1})"}) {
     CAPTURE(text);
     CHECK_FALSE(decode_schema(bytes_of(text)));
   }

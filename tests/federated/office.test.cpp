@@ -12,10 +12,12 @@ using the_office = office<decltype(test::local_of_tests.recipe().steps)>;
 
 /// Speaks to one office as a server would, or as one should not.
 struct conversation {
-  explicit conversation(dataset<float> data = test::rows_of(20, 5, 3, 1)) : peer(1, std::move(data), test::local_of_tests.recipe(), 7) {}
+  explicit conversation(dataset<float> data = test::rows_of(20, 5, 3, 1))
+      : peer(1, std::move(data), test::local_of_tests.recipe(), 7) {}
 
   message ask(message_kind kind, std::vector<std::byte> body = {}, std::uint32_t round = 0) {
-    return decode_message(peer.answer(encode({kind, peer.data().schema.hash(), round, 0, std::move(body)}))).value();
+    return decode_message(peer.answer(encode({kind, peer.data().schema.hash(), round, 0, std::move(body)})))
+        .value();
   }
   std::string refused(message_kind kind, std::vector<std::byte> body = {}, std::uint32_t round = 0) {
     const auto reply = ask(kind, std::move(body), round);
@@ -23,9 +25,15 @@ struct conversation {
     return std::string(text_of(reply.body));
   }
 
-  static std::vector<std::byte> model() { return test::copy(bytes_of(json_text(describe(test::model_of_tests)))); }
-  std::vector<std::byte> scaling() { return encode_numbers(std::span<const double>(moments::of(peer.data()).values)); }
-  static std::vector<float> weights() { return test::copy_weights(initialise(test::model_of_tests, 3).shared()); }
+  static std::vector<std::byte> model() {
+    return test::copy(bytes_of(json_text(describe(test::model_of_tests))));
+  }
+  std::vector<std::byte> scaling() {
+    return encode_numbers(std::span<const double>(moments::of(peer.data()).values));
+  }
+  static std::vector<float> weights() {
+    return test::copy_weights(initialise(test::model_of_tests, 3).shared());
+  }
   std::vector<std::byte> order() const { return encode_order(40, weights()); }
 
   void ready() {
@@ -50,7 +58,8 @@ TEST_CASE("office: it answers in order, and says who it is, for which round and 
   CHECK(decode_schema(schema.body).value().rows == 20);
   CHECK(decode_schema(schema.body).value().schema == c.peer.data().schema);
 
-  const auto sums = decode_numbers<double>(c.ask(message_kind::ask_moments, encode_number(40)).body, "moments").value();
+  const auto sums =
+      decode_numbers<double>(c.ask(message_kind::ask_moments, encode_number(40)).body, "moments").value();
   const auto expected = moments::of(c.peer.data()).values;
   REQUIRE(sums.size() == expected.size());
   for (std::size_t i = 0; i < sums.size(); ++i) CHECK(sums[i] == Approx(expected[i] / 40));
@@ -60,7 +69,8 @@ TEST_CASE("office: it answers in order, and says who it is, for which round and 
   CHECK(agreed.kind == message_kind::agreed);
   CHECK(agreed.schema_hash != before);
   CHECK(decode_number(c.ask(message_kind::architecture, c.model()).body, "ready").value() == 57);
-  CHECK(decode_numbers<float>(c.ask(message_kind::ask_start, encode_number(3)).body, "start").value() == c.weights());
+  CHECK(decode_numbers<float>(c.ask(message_kind::ask_start, encode_number(3)).body, "start").value() ==
+        c.weights());
 
   const auto update = c.ask(message_kind::train, c.order(), 6);
   CHECK(update.kind == message_kind::update);
@@ -72,14 +82,17 @@ TEST_CASE("office: it answers in order, and says who it is, for which round and 
   CHECK(u.loss > 0);
 }
 
-TEST_CASE("office: what it sends is its share of the change that the same training makes in a model of static type") {
+TEST_CASE(
+    "office: what it sends is its share of the change that the same training makes in a model of static "
+    "type") {
   conversation c;
   c.ready();
   const auto u = decode_update(c.ask(message_kind::train, c.order(), 2)).value();
 
   const auto recipe = test::local_of_tests.recipe();
-  local_training<std::remove_const_t<decltype(test::model_of_tests)>, softmax_cross_entropy, decltype(recipe.steps)> training(
-      test::model_of_tests, {}, recipe.steps, recipe.epochs, recipe.batch, 20, 7, 1);
+  local_training<std::remove_const_t<decltype(test::model_of_tests)>, softmax_cross_entropy,
+                 decltype(recipe.steps)>
+      training(test::model_of_tests, {}, recipe.steps, recipe.epochs, recipe.batch, 20, 7, 1);
   auto p = initialise(test::model_of_tests, 3);
   training.run(p, c.peer.data().view(), c.peer.data().labels, 2);
   const auto start = c.weights();
@@ -101,11 +114,14 @@ TEST_CASE("office: the same round asked again, after others too, gets the same a
 TEST_CASE("office: messages out of order are refused") {
   conversation c;
   CHECK(c.refused(message_kind::train, c.order()).find("before it was sent a model") != std::string::npos);
-  CHECK(c.refused(message_kind::ask_start, encode_number(1)).find("before it was sent a model") != std::string::npos);
-  CHECK(c.refused(message_kind::architecture, c.model()).find("before a scaling was agreed on") != std::string::npos);
-  for (const auto kind : {message_kind::schema, message_kind::moments, message_kind::agreed, message_kind::ready, message_kind::start,
-                          message_kind::update, message_kind::refusal, static_cast<message_kind>(0), static_cast<message_kind>(13),
-                          static_cast<message_kind>(65535)})
+  CHECK(c.refused(message_kind::ask_start, encode_number(1)).find("before it was sent a model") !=
+        std::string::npos);
+  CHECK(c.refused(message_kind::architecture, c.model()).find("before a scaling was agreed on") !=
+        std::string::npos);
+  for (const auto kind :
+       {message_kind::schema, message_kind::moments, message_kind::agreed, message_kind::ready,
+        message_kind::start, message_kind::update, message_kind::refusal, static_cast<message_kind>(0),
+        static_cast<message_kind>(13), static_cast<message_kind>(65535)})
     CHECK(c.refused(kind).find("none that a client answers") != std::string::npos);
   c.ready();
   CHECK(c.refused(message_kind::ask_moments, encode_number(40)).find("scaled already") != std::string::npos);
@@ -116,7 +132,9 @@ TEST_CASE("office: a scaling that is refused leaves the rows as they were") {
   conversation c;
   const auto rows = c.peer.data().features;
   const auto inf = std::numeric_limits<double>::infinity();
-  for (const std::vector<double>& bad : {std::vector<double>(3), std::vector<double>(14), std::vector<double>(18), std::vector<double>(15, -1), std::vector<double>(15, inf)}) {
+  for (const std::vector<double>& bad :
+       {std::vector<double>(3), std::vector<double>(14), std::vector<double>(18), std::vector<double>(15, -1),
+        std::vector<double>(15, inf)}) {
     (void)c.refused(message_kind::agree, encode_numbers(std::span<const double>(bad)));
     REQUIRE(c.peer.data().features == rows);
     REQUIRE(c.peer.data().rows() == 20);
@@ -131,15 +149,19 @@ TEST_CASE("office: a scaling that is refused leaves the rows as they were") {
 TEST_CASE("office: training orders that do not fit are refused with both sides") {
   conversation c;
   c.ready();
-  CHECK(c.refused(message_kind::train, encode_order(40, std::vector<float>(56))) == "[N003 shape] office 1: got 56 weights, the model has 57");
-  CHECK(c.refused(message_kind::train, encode_order(19, c.weights())) == "[N009 message] office 1: has 20 rows, the round 19");
+  CHECK(c.refused(message_kind::train, encode_order(40, std::vector<float>(56))) ==
+        "[N003 shape] office 1: got 56 weights, the model has 57");
+  CHECK(c.refused(message_kind::train, encode_order(19, c.weights())) ==
+        "[N009 message] office 1: has 20 rows, the round 19");
   (void)c.refused(message_kind::train, encode_order(0, c.weights()));
   (void)c.refused(message_kind::train, {});
-  (void)c.refused(message_kind::train, c.order(), std::numeric_limits<std::uint32_t>::max()); // no such round: the streams end
+  (void)c.refused(message_kind::train, c.order(),
+                  std::numeric_limits<std::uint32_t>::max()); // no such round: the streams end
   auto weights = c.weights();
   weights[5] = std::numeric_limits<float>::quiet_NaN();
   (void)c.refused(message_kind::train, encode_order(40, weights));
-  const auto other_schema = decode_message(c.peer.answer(encode({message_kind::train, 1, 0, 0, c.order()}))).value();
+  const auto other_schema =
+      decode_message(c.peer.answer(encode({message_kind::train, 1, 0, 0, c.order()}))).value();
   CHECK(other_schema.kind == message_kind::refusal);
   (void)c.refused(message_kind::ask_start, {});
 }
@@ -147,23 +169,32 @@ TEST_CASE("office: training orders that do not fit are refused with both sides")
 TEST_CASE("office: a model that it cannot use is refused, and the one it has stays out of use") {
   conversation c;
   c.ready();
-  const auto refused = [&](std::string_view text) { return c.refused(message_kind::architecture, test::copy(bytes_of(text))); };
+  const auto refused = [&](std::string_view text) {
+    return c.refused(message_kind::architecture, test::copy(bytes_of(text)));
+  };
   CHECK(refused("").starts_with("[N004"));
   CHECK(refused("{").starts_with("[N004"));
   CHECK(refused(std::string(100'000, '[')).starts_with("[N004"));
-  CHECK(refused(json_text(describe(sequential{dense<4, 3>{}}))).find("the model reads 4 columns and knows 3 classes, the data has 5 and 3") != std::string::npos);
+  CHECK(refused(json_text(describe(sequential{dense<4, 3>{}})))
+            .find("the model reads 4 columns and knows 3 classes, the data has 5 and 3") !=
+        std::string::npos);
   CHECK(refused(json_text(describe(sequential{dense<5, 2>{}}))).starts_with("[N003"));
   CHECK(c.ask(message_kind::architecture, c.model()).kind == message_kind::ready);
   CHECK(c.ask(message_kind::train, c.order()).kind == message_kind::update);
 }
 
-TEST_CASE("office: any message cut short or with a flipped bit is answered with a refusal, never with an exception") {
+TEST_CASE(
+    "office: any message cut short or with a flipped bit is answered with a refusal, never with an "
+    "exception") {
   conversation c;
   c.ready();
   const std::vector<std::vector<std::byte>> requests{
-      encode({message_kind::ask_schema, 0, 0, 0, {}}), encode({message_kind::ask_moments, 0, 0, 0, encode_number(40)}),
-      encode({message_kind::agree, 0, 0, 0, c.scaling()}), encode({message_kind::architecture, 0, 0, 0, c.model()}),
-      encode({message_kind::ask_start, 0, 0, 0, encode_number(1)}), encode({message_kind::train, c.peer.data().schema.hash(), 0, 0, c.order()})};
+      encode({message_kind::ask_schema, 0, 0, 0, {}}),
+      encode({message_kind::ask_moments, 0, 0, 0, encode_number(40)}),
+      encode({message_kind::agree, 0, 0, 0, c.scaling()}),
+      encode({message_kind::architecture, 0, 0, 0, c.model()}),
+      encode({message_kind::ask_start, 0, 0, 0, encode_number(1)}),
+      encode({message_kind::train, c.peer.data().schema.hash(), 0, 0, c.order()})};
   const auto is_refused = [&](std::span<const std::byte> bytes) {
     const auto reply = decode_message(c.peer.answer(bytes));
     return reply && reply->kind == message_kind::refusal && reply->body.size() < 2000;
@@ -181,8 +212,8 @@ TEST_CASE("office: any message cut short or with a flipped bit is answered with 
 TEST_CASE("office: bodies that are wrong behind an honest header are answered, never thrown out") {
   conversation c;
   c.ready();
-  for (const auto kind : {message_kind::ask_schema, message_kind::ask_moments, message_kind::agree, message_kind::architecture,
-                          message_kind::ask_start, message_kind::train})
+  for (const auto kind : {message_kind::ask_schema, message_kind::ask_moments, message_kind::agree,
+                          message_kind::architecture, message_kind::ask_start, message_kind::train})
     for (const auto& good : {encode_number(40), c.model(), c.order()})
       for (std::size_t i = 0; i < good.size(); ++i)
         for (const int flip : {0x01, 0x80, 0xff}) {
@@ -206,7 +237,9 @@ TEST_CASE("office: no answer of any kind holds the values of a row") {
   };
   const auto hear_all = [&] {
     for (unsigned kind = 0; kind < 20; ++kind)
-      for (const auto& body : {std::vector<std::byte>{}, encode_number(20), encode_number(40), c.model(), c.order()}) hear(static_cast<message_kind>(kind), body);
+      for (const auto& body :
+           {std::vector<std::byte>{}, encode_number(20), encode_number(40), c.model(), c.order()})
+        hear(static_cast<message_kind>(kind), body);
   };
   std::vector<float> marks;
   const auto remember = [&] { // as they were read, and as they are scaled

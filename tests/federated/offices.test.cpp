@@ -12,7 +12,8 @@ using namespace privet;
 namespace {
 
 template <class Recipe>
-std::vector<float> run(std::vector<dataset<float>> data, const Recipe& recipe, std::size_t threads, std::size_t count = 3, std::uint64_t seed = 4) {
+std::vector<float> run(std::vector<dataset<float>> data, const Recipe& recipe, std::size_t threads,
+                       std::size_t count = 3, std::uint64_t seed = 4) {
   offices all{test::model_of_tests, std::move(data), recipe, seed};
   aggregation_server server{fedavg{}, {.seed = seed, .threads = threads}};
   server.run(all.links(), all.model(), rounds{count});
@@ -23,7 +24,8 @@ std::vector<float> run(std::vector<dataset<float>> data, const Recipe& recipe, s
 
 TEST_CASE("offices: the weights do not depend on the number of threads, to the bit") {
   const auto expected = run(test::four_data_sets(), test::local_of_tests, 1);
-  for (const std::size_t threads : {2, 3, 9}) CHECK(run(test::four_data_sets(), test::local_of_tests, threads) == expected);
+  for (const std::size_t threads : {2, 3, 9})
+    CHECK(run(test::four_data_sets(), test::local_of_tests, threads) == expected);
   CHECK(run(test::four_data_sets(), test::local_of_tests, 1, 3, 5) != expected);
 }
 
@@ -61,16 +63,21 @@ TEST_CASE("offices: one office alone, and a class that no row of an office has, 
 TEST_CASE("offices: an empty office, a negative rate and a rate that is no number are refused at once") {
   auto data = test::four_data_sets();
   data[2] = data[2].select({});
-  CHECK_THROWS_WITH((offices{test::model_of_tests, data, test::local_of_tests}), "[N001 argument] office 3 has no rows");
+  CHECK_THROWS_WITH((offices{test::model_of_tests, data, test::local_of_tests}),
+                    "[N001 argument] office 3 has no rows");
   data = test::four_data_sets();
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  for (const double rate : {-0.1, nan, 1 / 0.0}) CHECK_THROWS_AS((offices{test::model_of_tests, data, local_sgd{.learning_rate = rate}}), exception);
-  for (const double momentum : {-0.1, 1.0, nan}) CHECK_THROWS_AS((offices{test::model_of_tests, data, local_sgd{.momentum = momentum}}), exception);
+  for (const double rate : {-0.1, nan, 1 / 0.0})
+    CHECK_THROWS_AS((offices{test::model_of_tests, data, local_sgd{.learning_rate = rate}}), exception);
+  for (const double momentum : {-0.1, 1.0, nan})
+    CHECK_THROWS_AS((offices{test::model_of_tests, data, local_sgd{.momentum = momentum}}), exception);
 }
 
 TEST_CASE("offices: recipes without epochs or batch are refused by name") {
-  CHECK_THROWS_WITH(run(test::four_data_sets(), local_sgd{.epochs = 0}, 1), Catch::Contains("0 epochs") && Catch::Contains("(client 1)"));
-  CHECK_THROWS_WITH(run(test::four_data_sets(), local_sgd{.batch = 0}, 1), Catch::Contains("batch of 0") && Catch::Contains("(client 1)"));
+  CHECK_THROWS_WITH(run(test::four_data_sets(), local_sgd{.epochs = 0}, 1),
+                    Catch::Contains("0 epochs") && Catch::Contains("(client 1)"));
+  CHECK_THROWS_WITH(run(test::four_data_sets(), local_sgd{.batch = 0}, 1),
+                    Catch::Contains("batch of 0") && Catch::Contains("(client 1)"));
 }
 
 TEST_CASE("offices agree on a scaling when a column is constant and tiny") {
@@ -90,13 +97,15 @@ TEST_CASE("a column too large to scale is named, and so is a value that is missi
   row(data[1].features, 3)[4] = 1e9f;
   offices large(test::model_of_tests, std::move(data), test::local_of_tests);
   aggregation_server server{fedavg{}};
-  CHECK_THROWS_WITH(server.open(large.links(), large.model()), Catch::Contains("client 2") && Catch::Contains("'column 5'"));
+  CHECK_THROWS_WITH(server.open(large.links(), large.model()),
+                    Catch::Contains("client 2") && Catch::Contains("'column 5'"));
 
   data = test::four_data_sets();
   row(data[2].features, 1)[0] = std::numeric_limits<float>::quiet_NaN();
   offices missing(test::model_of_tests, std::move(data), test::local_of_tests);
   aggregation_server unscaled(fedavg{}, {.standardise = false});
-  CHECK_THROWS_WITH(unscaled.open(missing.links(), missing.model()), Catch::Contains("row 1, column 0") && Catch::Contains("client 3"));
+  CHECK_THROWS_WITH(unscaled.open(missing.links(), missing.model()),
+                    Catch::Contains("row 1, column 0") && Catch::Contains("client 3"));
 }
 
 TEST_CASE("a client without columns that sends moments all the same is refused by name") {
@@ -105,12 +114,13 @@ TEST_CASE("a client without columns that sends moments all the same is refused b
   bare.schema.features.clear();
   bare.features = make_matrix<float>(rows, 0);
   offices one(test::model_of_tests);
-  one.add(std::make_unique<test::altered>(test::honest(1, std::move(bare)), [](const message& request, std::vector<std::byte> reply) {
-    if (request.kind != message_kind::ask_moments) return reply;
-    auto m = decode_message(reply).value();
-    m.body = encode_numbers(std::span<const double>(std::vector<double>{1, 2, 3}));
-    return encode(m);
-  }));
+  one.add(std::make_unique<test::altered>(
+      test::honest(1, std::move(bare)), [](const message& request, std::vector<std::byte> reply) {
+        if (request.kind != message_kind::ask_moments) return reply;
+        auto m = decode_message(reply).value();
+        m.body = encode_numbers(std::span<const double>(std::vector<double>{1, 2, 3}));
+        return encode(m);
+      }));
   aggregation_server server{fedavg{}};
   CHECK_THROWS_WITH(server.open(one.links(), one.model()), Catch::Contains("client 1"));
 }

@@ -25,12 +25,18 @@ class idle_client : public transport {
     return nothing{};
   }
   result<std::vector<std::byte>> receive() override {
-    const auto reply = [&](message_kind kind, std::vector<std::byte> body) { return encode({kind, hash_, round_, id_, std::move(body)}); };
+    const auto reply = [&](message_kind kind, std::vector<std::byte> body) {
+      return encode({kind, hash_, round_, id_, std::move(body)});
+    };
     switch (kind_) {
-      case message_kind::ask_schema: return reply(message_kind::schema, encode_schema({{{"a", "b"}, {"x", "y"}, ""}, 5}));
-      case message_kind::agree: return reply(message_kind::agreed, {});
-      case message_kind::architecture: return reply(message_kind::ready, encode_number(big().sizes().shared));
-      default: break;
+      case message_kind::ask_schema:
+        return reply(message_kind::schema, encode_schema({{{"a", "b"}, {"x", "y"}, ""}, 5}));
+      case message_kind::agree:
+        return reply(message_kind::agreed, {});
+      case message_kind::architecture:
+        return reply(message_kind::ready, encode_number(big().sizes().shared));
+      default:
+        break;
     }
     ++trained_;
     client_update u;
@@ -50,7 +56,8 @@ class idle_client : public transport {
 struct idle_federation {
   explicit idle_federation(std::size_t n) {
     clients.reserve(n);
-    for (std::size_t i = 0; i < n; ++i) ends.push_back(&clients.emplace_back(static_cast<std::uint32_t>(i + 1)));
+    for (std::size_t i = 0; i < n; ++i)
+      ends.push_back(&clients.emplace_back(static_cast<std::uint32_t>(i + 1)));
   }
   std::vector<idle_client> clients;
   std::vector<transport*> ends;
@@ -77,12 +84,14 @@ struct with_a_liar {
   offices all;
 };
 
-std::vector<std::byte> rewritten(std::span<const std::byte> reply, const std::function<void(message&)>& change) {
+std::vector<std::byte> rewritten(std::span<const std::byte> reply,
+                                 const std::function<void(message&)>& change) {
   auto m = decode_message(reply).value();
   change(m);
   return encode(m);
 }
-std::vector<std::byte> with_update(std::span<const std::byte> reply, const std::function<void(client_update&)>& change) {
+std::vector<std::byte> with_update(std::span<const std::byte> reply,
+                                   const std::function<void(client_update&)>& change) {
   return rewritten(reply, [&](message& m) {
     auto u = decode_update(m).value();
     change(u);
@@ -98,17 +107,35 @@ struct lie {
 
 std::vector<lie> lies_of_any_kind() {
   return {
-      {"another kind", [](auto r) { return rewritten(r, [](message& m) { m.kind = m.kind == message_kind::ready ? message_kind::agreed : message_kind::ready; }); }, "answered kind"},
+      {"another kind",
+       [](auto r) {
+         return rewritten(r, [](message& m) {
+           m.kind = m.kind == message_kind::ready ? message_kind::agreed : message_kind::ready;
+         });
+       },
+       "answered kind"},
       {"another round", [](auto r) { return rewritten(r, [](message& m) { m.round ^= 1; }); }, "round"},
-      {"another sender", [](auto r) { return rewritten(r, [](message& m) { m.sender = 3; }); }, "of sender 3"},
+      {"another sender", [](auto r) { return rewritten(r, [](message& m) { m.sender = 3; }); },
+       "of sender 3"},
       {"nothing", [](auto) { return std::vector<std::byte>(); }, "[N004"},
       {"noise", [](auto) { return std::vector<std::byte>(1000, std::byte{0x77}); }, "[N004"},
-      {"damaged", [](auto r) { return r.back() ^= std::byte{4}, r[24] ^= std::byte{r.size() == message_header_bytes}, r; }, "[N009"},
+      {"damaged",
+       [](auto r) {
+         return r.back() ^= std::byte{4}, r[24] ^= std::byte{r.size() == message_header_bytes}, r;
+       },
+       "[N009"},
       {"cut short", [](auto r) { return r.pop_back(), r; }, "[N00"},
-      {"a huge claim", [](auto r) { return store_little(std::uint64_t{1} << 60, r.data() + 24), r; }, "1152921504606846976 bytes follow"},
+      {"a huge claim", [](auto r) { return store_little(std::uint64_t{1} << 60, r.data() + 24), r; },
+       "1152921504606846976 bytes follow"},
       {"another version", [](auto r) { return r[4] = std::byte{9}, r; }, "format version 9"},
       {"a refusal that plays with the terminal",
-       [](auto r) { return rewritten(r, [](message& m) { m.kind = message_kind::refusal, m.body = test::copy(bytes_of("no \x1b[31mway\r\n\x07" + std::string(5000, 'y'))); }); }, "no ?[31mway???yyy"},
+       [](auto r) {
+         return rewritten(r, [](message& m) {
+           m.kind = message_kind::refusal,
+           m.body = test::copy(bytes_of("no \x1b[31mway\r\n\x07" + std::string(5000, 'y')));
+         });
+       },
+       "no ?[31mway???yyy"},
   };
 }
 
@@ -118,26 +145,43 @@ std::vector<lie> lies_of_an_update() {
   const auto add = [&](const char* name, std::function<void(client_update&)> change, const char* expected) {
     all.push_back({name, [change](auto r) { return with_update(r, change); }, expected});
   };
-  add("NaN", [=](auto& u) { u.shared[5] = nan; }, "number 5 is nan");
-  add("infinity", [=](auto& u) { u.shared[56] = -inf; }, "number 56 is -inf");
-  add("out of range", [](auto& u) { u.shared[0] = 1e30f; }, "[N008");
-  add("too short", [](auto& u) { u.shared.pop_back(); }, "of 57 numbers: got 56");
-  add("too long", [](auto& u) { u.shared.push_back(0); }, "of 57 numbers: got 58");
-  add("empty", [](auto& u) { u.shared.clear(); }, "got 0");
-  add("twice the weight", [](auto& u) { u.weight *= 2; }, "weighs itself");
-  add("no weight", [](auto& u) { u.weight = 0; }, "weighs itself");
-  add("negative weight", [](auto& u) { u.weight = -u.weight; }, "weighs itself");
-  add("NaN weight", [=](auto& u) { u.weight = nan; }, "weight nan");
-  add("NaN loss", [=](auto& u) { u.loss = nan; }, "loss nan");
-  add("more rows than announced", [](auto& u) { u.examples += 1; }, "it had announced 30");
-  all.push_back({"a body of seven bytes", [](auto r) { return rewritten(r, [](message& m) { m.body.resize(7); }); }, "[N009"});
-  all.push_back({"half a number", [](auto r) { return rewritten(r, [](message& m) { m.body.pop_back(); }); }, "no whole number"});
-  all.push_back({"another schema", [](auto r) { return rewritten(r, [](message& m) { m.schema_hash ^= 1; }); }, "another schema"});
+  add(
+      "NaN", [=](auto& u) { u.shared[5] = nan; }, "number 5 is nan");
+  add(
+      "infinity", [=](auto& u) { u.shared[56] = -inf; }, "number 56 is -inf");
+  add(
+      "out of range", [](auto& u) { u.shared[0] = 1e30f; }, "[N008");
+  add(
+      "too short", [](auto& u) { u.shared.pop_back(); }, "of 57 numbers: got 56");
+  add(
+      "too long", [](auto& u) { u.shared.push_back(0); }, "of 57 numbers: got 58");
+  add(
+      "empty", [](auto& u) { u.shared.clear(); }, "got 0");
+  add(
+      "twice the weight", [](auto& u) { u.weight *= 2; }, "weighs itself");
+  add(
+      "no weight", [](auto& u) { u.weight = 0; }, "weighs itself");
+  add(
+      "negative weight", [](auto& u) { u.weight = -u.weight; }, "weighs itself");
+  add(
+      "NaN weight", [=](auto& u) { u.weight = nan; }, "weight nan");
+  add(
+      "NaN loss", [=](auto& u) { u.loss = nan; }, "loss nan");
+  add(
+      "more rows than announced", [](auto& u) { u.examples += 1; }, "it had announced 30");
+  all.push_back({"a body of seven bytes",
+                 [](auto r) { return rewritten(r, [](message& m) { m.body.resize(7); }); }, "[N009"});
+  all.push_back({"half a number", [](auto r) { return rewritten(r, [](message& m) { m.body.pop_back(); }); },
+                 "no whole number"});
+  all.push_back({"another schema",
+                 [](auto r) { return rewritten(r, [](message& m) { m.schema_hash ^= 1; }); },
+                 "another schema"});
   return all;
 }
 
 bool fits_a_terminal(std::string_view text) {
-  return text.size() < 1500 && std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  return text.size() < 1500 &&
+         std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
 
 } // namespace
@@ -154,9 +198,9 @@ TEST_CASE("server: memory does not grow with the number of clients") {
   };
   const std::size_t few = peak(2), many = peak(200);
   const std::size_t one_update = idle_client::big().sizes().shared * sizeof(float);
-  CHECK(few > one_update);                // or the counter does not count
-  CHECK(many < few + one_update);         // one more update kept somewhere would show
-  CHECK(many < few + 200 * 100);          // and each client costs less than 100 bytes
+  CHECK(few > one_update);        // or the counter does not count
+  CHECK(many < few + one_update); // one more update kept somewhere would show
+  CHECK(many < few + 200 * 100);  // and each client costs less than 100 bytes
 }
 
 TEST_CASE("a message that claims 2^60 bytes, or numbers that are not there, allocates next to nothing") {
@@ -179,8 +223,10 @@ TEST_CASE("a message that claims 2^60 bytes, or numbers that are not there, allo
 TEST_CASE("server: the clients of a round are drawn from the seed, each as often as any other") {
   const auto drawn = [](std::uint64_t seed, std::size_t count, std::size_t threads) {
     idle_federation all(10);
-    aggregation_server server{fedavg{}, {.clients_per_round = 3, .standardise = false, .seed = seed, .threads = threads}};
-    server.run(all.ends, idle_client::big(), rounds{count}, [](const round_report& r) { REQUIRE(r.clients == 3); });
+    aggregation_server server{
+        fedavg{}, {.clients_per_round = 3, .standardise = false, .seed = seed, .threads = threads}};
+    server.run(all.ends, idle_client::big(), rounds{count},
+               [](const round_report& r) { REQUIRE(r.clients == 3); });
     std::vector<std::size_t> trained;
     for (const auto& c : all.clients) trained.push_back(c.trained());
     return trained;
@@ -198,8 +244,10 @@ TEST_CASE("server: more clients per round than there are, no clients and no roun
   aggregation_server greedy{fedavg{}, {.clients_per_round = 3, .standardise = false}};
   CHECK_THROWS_AS(greedy.run(all.ends, idle_client::big(), rounds{1}), exception);
   aggregation_server server{fedavg{}, {.standardise = false}};
-  CHECK_THROWS_WITH(server.run(all.ends, idle_client::big(), rounds{0}), "[N001 argument] a federation of 0 rounds, needs at least 1");
-  CHECK_THROWS_WITH(server.run({}, idle_client::big(), rounds{1}), "[N001 argument] a federation needs at least one client");
+  CHECK_THROWS_WITH(server.run(all.ends, idle_client::big(), rounds{0}),
+                    "[N001 argument] a federation of 0 rounds, needs at least 1");
+  CHECK_THROWS_WITH(server.run({}, idle_client::big(), rounds{1}),
+                    "[N001 argument] a federation needs at least one client");
   const std::vector<float> three(3);
   CHECK_THROWS_AS(server.open(all.ends, idle_client::big(), three), exception);
 }
@@ -245,7 +293,8 @@ TEST_CASE("server: the report counts clients, bytes and the loss") {
   CHECK(losses.back() < losses.front());
 }
 
-TEST_CASE("server: schemas that differ are refused with the first column and both sides, fit for a terminal") {
+TEST_CASE(
+    "server: schemas that differ are refused with the first column and both sides, fit for a terminal") {
   for (const std::size_t threads : {1, 3}) {
     auto data = test::four_data_sets();
     data[2].schema.features[3] = "speed\x1b[2J";
@@ -253,24 +302,29 @@ TEST_CASE("server: schemas that differ are refused with the first column and bot
     offices all{test::model_of_tests, data, test::local_of_tests};
     aggregation_server server{fedavg{}, {.threads = threads}};
     CHECK(message_of([&] { server.open(all.links(), all.model()); }) ==
-          "[N005 schema] client 1 and client 3 describe their data differently: column 4: 'column 4' here, 'speed?[2J' there");
+          "[N005 schema] client 1 and client 3 describe their data differently: column 4: 'column 4' here, "
+          "'speed?[2J' there");
   }
   auto data = test::four_data_sets();
   std::swap(data[1].schema.classes[0], data[1].schema.classes[1]);
   offices all{test::model_of_tests, data, test::local_of_tests};
   aggregation_server server;
-  CHECK(message_of([&] { server.open(all.links(), all.model()); }).find("client 2 describe their data differently: class 1: 'class 1' here, 'class 2' there") != std::string::npos);
+  CHECK(message_of([&] {
+          server.open(all.links(), all.model());
+        }).find("client 2 describe their data differently: class 1: 'class 1' here, 'class 2' there") !=
+        std::string::npos);
 }
 
-TEST_CASE("server: every client ends up with the scaling that fits the pooled rows, and without missing values") {
+TEST_CASE(
+    "server: every client ends up with the scaling that fits the pooled rows, and without missing values") {
   auto data = test::four_data_sets();
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (auto& part : data) {
     for (std::size_t r = 0; r < part.rows(); ++r) {
       auto x = row(part.features, r);
-      x[1] *= 1e-4f;              // small numbers
-      x[2] = 1e6f + 1000 * x[2];  // large ones, far from zero
-      x[3] = 0.3f;                // constant
+      x[1] *= 1e-4f;             // small numbers
+      x[2] = 1e6f + 1000 * x[2]; // large ones, far from zero
+      x[3] = 0.3f;               // constant
       if (r % 4 == 1) x[0] = nan;
       if (&part == &data[2]) x[4] = nan; // missing altogether in one office
     }
@@ -335,7 +389,8 @@ TEST_CASE("server: without scaling the rows stay as they are, and offices may se
 
   aggregation_server scaling, again;
   scaling.run(all.links(), all.model(), rounds{1});
-  CHECK(message_of([&] { again.open(all.links(), all.model()); }).find("scaled already") != std::string::npos);
+  CHECK(message_of([&] { again.open(all.links(), all.model()); }).find("scaled already") !=
+        std::string::npos);
 }
 
 TEST_CASE("server: a client that lies in a round is named, and the weights stay as they were") {
@@ -344,7 +399,8 @@ TEST_CASE("server: a client that lies in a round is named, and the weights stay 
       CAPTURE(l.name, threads);
       bool lying = true;
       with_a_liar three([&](const message& request, std::vector<std::byte> reply) {
-        return lying && request.kind == message_kind::train && request.round == 1 ? l.tell(std::move(reply)) : reply;
+        return lying && request.kind == message_kind::train && request.round == 1 ? l.tell(std::move(reply))
+                                                                                  : reply;
       });
       aggregation_server server{fedavg{}, {.threads = threads}};
       server.open(three.all.links(), three.all.model());
@@ -383,10 +439,13 @@ TEST_CASE("server: the update of an earlier round is not taken for this one's") 
 }
 
 TEST_CASE("server: a client that lies before the first round is named") {
-  for (const auto kind : {message_kind::ask_schema, message_kind::ask_moments, message_kind::agree, message_kind::architecture})
+  for (const auto kind :
+       {message_kind::ask_schema, message_kind::ask_moments, message_kind::agree, message_kind::architecture})
     for (const auto& l : lies_of_any_kind()) {
       CAPTURE(l.name, static_cast<unsigned>(kind));
-      with_a_liar three([&](const message& request, std::vector<std::byte> reply) { return request.kind == kind ? l.tell(std::move(reply)) : reply; });
+      with_a_liar three([&](const message& request, std::vector<std::byte> reply) {
+        return request.kind == kind ? l.tell(std::move(reply)) : reply;
+      });
       aggregation_server server;
       const auto why = message_of([&] { server.open(three.all.links(), three.all.model()); });
       CAPTURE(why);
@@ -415,26 +474,37 @@ TEST_CASE("server: wrong bodies before the first round are refused by name") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   (void)told(message_kind::ask_moments, {});
   (void)told(message_kind::ask_moments, encode_numbers(std::span<const double>(std::vector<double>(14))));
-  (void)told(message_kind::ask_moments, encode_numbers(std::span<const double>(std::vector<double>(15, nan))));
-  (void)told(message_kind::ask_moments, encode_numbers(std::span<const double>(std::vector<double>(15, 1e300))));
-  CHECK(told(message_kind::architecture, encode_number(56)).find("reads the model as 56 parameters, it has 57") != std::string::npos);
+  (void)told(message_kind::ask_moments,
+             encode_numbers(std::span<const double>(std::vector<double>(15, nan))));
+  (void)told(message_kind::ask_moments,
+             encode_numbers(std::span<const double>(std::vector<double>(15, 1e300))));
+  CHECK(told(message_kind::architecture, encode_number(56))
+            .find("reads the model as 56 parameters, it has 57") != std::string::npos);
   (void)told(message_kind::architecture, {});
 }
 
 TEST_CASE("server: moments that no rows can have end the federation before it starts") {
   with_a_liar three([&](const message& request, std::vector<std::byte> reply) {
-    return request.kind != message_kind::ask_moments ? reply : rewritten(reply, [&](message& m) { m.body = encode_numbers(std::span<const double>(std::vector<double>(15, -9))); });
+    return request.kind != message_kind::ask_moments ? reply : rewritten(reply, [&](message& m) {
+      m.body = encode_numbers(std::span<const double>(std::vector<double>(15, -9)));
+    });
   });
   aggregation_server server;
-  CHECK(message_of([&] { server.open(three.all.links(), three.all.model()); }).find("no rows have these") != std::string::npos);
+  CHECK(message_of([&] { server.open(three.all.links(), three.all.model()); }).find("no rows have these") !=
+        std::string::npos);
 }
 
 TEST_CASE("server: a first client that starts from nonsense is named") {
-  for (const auto& weights : {std::vector<float>(56), std::vector<float>{}, std::vector<float>(57, std::numeric_limits<float>::infinity())}) {
+  for (const auto& weights : {std::vector<float>(56), std::vector<float>{},
+                              std::vector<float>(57, std::numeric_limits<float>::infinity())}) {
     offices all(test::model_of_tests);
-    all.add(std::make_unique<test::altered>(test::honest(1, test::four_data_sets()[0]), [&](const message& request, std::vector<std::byte> reply) {
-      return request.kind != message_kind::ask_start ? reply : rewritten(reply, [&](message& m) { m.body = encode_numbers(std::span<const float>(weights)); });
-    }));
+    all.add(std::make_unique<test::altered>(
+        test::honest(1, test::four_data_sets()[0]),
+        [&](const message& request, std::vector<std::byte> reply) {
+          return request.kind != message_kind::ask_start ? reply : rewritten(reply, [&](message& m) {
+            m.body = encode_numbers(std::span<const float>(weights));
+          });
+        }));
     aggregation_server server{fedavg{}, {.start = starter::first_client}};
     CHECK(message_of([&] { server.open(all.links(), all.model()); }).find("client 1") != std::string::npos);
     CHECK(server.weights().empty());
@@ -444,7 +514,9 @@ TEST_CASE("server: a first client that starts from nonsense is named") {
 TEST_CASE("server: a link that fails is named by its client") {
   struct broken : transport {
     broken(transport& inner, int sends, int receives) : inner_(&inner), sends_(sends), receives_(receives) {}
-    status send(std::span<const std::byte> m) override { return sends_-- > 0 ? inner_->send(m) : status(error::of(fault::message, "link: nobody there")); }
+    status send(std::span<const std::byte> m) override {
+      return sends_-- > 0 ? inner_->send(m) : status(error::of(fault::message, "link: nobody there"));
+    }
     result<std::vector<std::byte>> receive() override {
       if (receives_-- > 0) return inner_->receive();
       return error::of(fault::message, "link: no answer in time");
@@ -464,7 +536,8 @@ TEST_CASE("server: a link that fails is named by its client") {
         server.open(ends, all.model());
         for (std::size_t r = 0; r < 2; ++r) before = test::copy_weights(server.weights()), server.round(r);
       });
-      CHECK(why == concat("[N009 message] link: ", sending ? "nobody there" : "no answer in time", " (client 4)"));
+      CHECK(why ==
+            concat("[N009 message] link: ", sending ? "nobody there" : "no answer in time", " (client 4)"));
       CHECK(std::ranges::equal(server.weights(), before));
     }
 }

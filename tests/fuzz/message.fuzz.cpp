@@ -18,10 +18,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const message m{message_kind::update, 1, 2, 3, {bytes.begin(), bytes.end()}};
   if (const auto again = decode_message(encode(m)); !again || !same(again->body, bytes)) std::abort();
   if (const auto u = decode_update(m); u && !same(encode_update(*u), bytes)) std::abort();
-  if (const auto order = decode_order(bytes); order && !same(encode_order(order->examples, order->weights), bytes)) std::abort();
+  if (const auto order = decode_order(bytes);
+      order && !same(encode_order(order->examples, order->weights), bytes))
+    std::abort();
   if (const auto n = decode_number(bytes, "number"); n && !same(encode_number(*n), bytes)) std::abort();
-  if (const auto n = decode_numbers<float>(bytes, "floats"); n && !same(encode_numbers(std::span<const float>(*n)), bytes)) std::abort();
-  if (const auto n = decode_numbers<double>(bytes, "doubles"); n && !same(encode_numbers(std::span<const double>(*n)), bytes)) std::abort();
+  if (const auto n = decode_numbers<float>(bytes, "floats");
+      n && !same(encode_numbers(std::span<const float>(*n)), bytes))
+    std::abort();
+  if (const auto n = decode_numbers<double>(bytes, "doubles");
+      n && !same(encode_numbers(std::span<const double>(*n)), bytes))
+    std::abort();
   if (const auto c = decode_schema(bytes)) {
     const auto again = decode_schema(encode_schema(*c));
     if (!again || again->schema != c->schema || again->rows != c->rows) std::abort();

@@ -39,7 +39,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (kind == 0)
       send(body);
     else
-      send(encode({static_cast<message_kind>(kind), peer.data().schema.hash(), kind, 0, {body.begin(), body.end()}}));
+      send(encode(
+          {static_cast<message_kind>(kind), peer.data().schema.hash(), kind, 0, {body.begin(), body.end()}}));
   }
   return 0;
 }

@@ -9,7 +9,9 @@ namespace {
 json layers(std::initializer_list<json> list) {
   return {{"format", "privet.network"}, {"version", 1}, {"layers", json::array_t(list)}};
 }
-json dense_of(json in, json out) { return {{"type", "dense"}, {"in", std::move(in)}, {"out", std::move(out)}}; }
+json dense_of(json in, json out) {
+  return {{"type", "dense"}, {"in", std::move(in)}, {"out", std::move(out)}};
+}
 
 error refusal(const json& description) {
   const auto read = read_network(description, "here");
@@ -22,9 +24,10 @@ error refusal(const json& description) {
 
 TEST_CASE("describe: the text is the documented one") {
   const sequential model{dense<3, 4>{}, relu{}, dropout{0.25}, dense<>{4, 2}, tanh_layer{}, sigmoid{}};
-  CHECK(json_text(describe(model)) ==
-        R"({"format":"privet.network","layers":[{"in":3,"out":4,"type":"dense"},{"type":"relu"},{"rate":0.25,"type":"dropout"},)"
-        R"({"in":4,"out":2,"type":"dense"},{"type":"tanh"},{"type":"sigmoid"}],"version":1})");
+  CHECK(
+      json_text(describe(model)) ==
+      R"({"format":"privet.network","layers":[{"in":3,"out":4,"type":"dense"},{"type":"relu"},{"rate":0.25,"type":"dropout"},)"
+      R"({"in":4,"out":2,"type":"dense"},{"type":"tanh"},{"type":"sigmoid"}],"version":1})");
 }
 
 TEST_CASE("describe: a description read and described again is the same") {
@@ -36,26 +39,33 @@ TEST_CASE("describe: a description read and described again is the same") {
   CHECK(read->sizes() == model.sizes());
 }
 
-TEST_CASE("describe: hostile descriptions are refused without an exception and without the memory they ask for") {
+TEST_CASE(
+    "describe: hostile descriptions are refused without an exception and without the memory they ask for") {
   CHECK(refusal(json::array()).kind == fault::format);
   CHECK(refusal(json()).kind == fault::format);
   CHECK(refusal("text").kind == fault::format);
   CHECK(refusal({{"format", "privet.network"}}).kind == fault::format);
   CHECK(refusal({{"format", 1}, {"version", 1}, {"layers", json::array()}}).kind == fault::format);
-  CHECK(refusal({{"format", "other"}, {"version", 1}, {"layers", {{{"type", "relu"}}}}}).kind == fault::unsupported);
-  CHECK(refusal({{"format", "privet.network"}, {"version", 2}, {"layers", {{{"type", "relu"}}}}}).kind == fault::unsupported);
-  CHECK(refusal({{"format", "privet.network"}, {"version", 1e300}, {"layers", json::array()}}).kind == fault::format);
-  CHECK(refusal({{"format", "privet.network"}, {"version", 1}, {"layers", json::object()}}).kind == fault::format);
+  CHECK(refusal({{"format", "other"}, {"version", 1}, {"layers", {{{"type", "relu"}}}}}).kind ==
+        fault::unsupported);
+  CHECK(refusal({{"format", "privet.network"}, {"version", 2}, {"layers", {{{"type", "relu"}}}}}).kind ==
+        fault::unsupported);
+  CHECK(refusal({{"format", "privet.network"}, {"version", 1e300}, {"layers", json::array()}}).kind ==
+        fault::format);
+  CHECK(refusal({{"format", "privet.network"}, {"version", 1}, {"layers", json::object()}}).kind ==
+        fault::format);
   CHECK(refusal(layers({})).kind == fault::format);
   CHECK(refusal(layers({1})).kind == fault::format);
   CHECK(refusal(layers({json::array()})).kind == fault::format);
   CHECK(refusal(layers({json::object()})).kind == fault::format);
   CHECK(refusal(layers({{{"type", 5}}})).kind == fault::format);
-  CHECK(refusal(layers({{{"type", "conv\x1b[31m"}}})).message == "[N011 unsupported] here: layer 0: unknown layer type 'conv?[31m'");
+  CHECK(refusal(layers({{{"type", "conv\x1b[31m"}}})).message ==
+        "[N011 unsupported] here: layer 0: unknown layer type 'conv?[31m'");
   CHECK(refusal(layers({{{"type", "dense"}, {"in", 3}}})).kind == fault::format);
 
-  for (const json& width : {json(-1), json(0), json(1.5), json("3"), json(nullptr), json(true), json::array({3}), json(std::uint64_t(-1)),
-                            json(std::uint64_t{1} << 63), json((1 << 18) + 1), json(1e30)}) {
+  for (const json& width :
+       {json(-1), json(0), json(1.5), json("3"), json(nullptr), json(true), json::array({3}),
+        json(std::uint64_t(-1)), json(std::uint64_t{1} << 63), json((1 << 18) + 1), json(1e30)}) {
     CAPTURE(width);
     CHECK(refusal(layers({dense_of(width, 2)})).kind == fault::format);
     CHECK(refusal(layers({dense_of(2, width)})).kind == fault::format);
@@ -94,6 +104,7 @@ TEST_CASE("describe: deep nesting is stopped by the parser") {
 TEST_CASE("describe: layers that do not fit are named with both sides") {
   const auto why = refusal(layers({dense_of(3, 4), {{"type", "relu"}}, dense_of(5, 2)}));
   CHECK(why.kind == fault::shape);
-  CHECK(why.message == "[N003 shape] layer 2 cannot read rows 4 wide, which is what the layer before it writes (here)");
+  CHECK(why.message ==
+        "[N003 shape] layer 2 cannot read rows 4 wide, which is what the layer before it writes (here)");
   CHECK(refusal(layers({{{"type", "relu"}}, dense_of(3, 4)})).kind == fault::argument);
 }

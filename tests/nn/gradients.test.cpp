@@ -63,7 +63,8 @@ void check_gradient(Model model) {
   setting<Model> s(std::move(model));
   const auto g = s.gradient();
   for (std::size_t i = 0; i < g.size(); ++i) {
-    const double numeric = derivative(s.p.trained()[i], [&] { return s.value(); }, 1e-4);
+    const double numeric = derivative(
+        s.p.trained()[i], [&] { return s.value(); }, 1e-4);
     INFO("parameter " << i << ": " << g[i] << " against " << numeric);
     REQUIRE(relative_error(g[i], numeric) < 1e-6);
   }
@@ -100,7 +101,8 @@ TEST_CASE("deltas of every loss agree with finite differences in double") {
   std::vector<double> losses(rows), deltas(rows * width);
   const auto check = [&](const auto& loss, const auto& targets) {
     const auto evaluate = [&] {
-      loss.template evaluate<simd::default_arch>(rows, width, z.data(), targets.data(), losses.data(), deltas.data());
+      loss.template evaluate<simd::default_arch>(rows, width, z.data(), targets.data(), losses.data(),
+                                                 deltas.data());
     };
     evaluate();
     const auto exact = deltas;
@@ -115,17 +117,20 @@ TEST_CASE("deltas of every loss agree with finite differences in double") {
   const std::vector<std::int32_t> labels = {0, 5, 2, 2, 1};
   check(softmax_cross_entropy{}, labels);
   check(softmax_cross_entropy{.smoothing = 0.1}, labels);
-  check(binary_cross_entropy{}, std::vector<double>{0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 0, 1, .5, .25, 1, 1, 0, 0});
+  check(binary_cross_entropy{}, std::vector<double>{0, 1, 1, 0, 1, 0, 1, 1, 0, 0,  0,   1, 0, 1, 1,
+                                                    0, 1, 0, 1, 1, 0, 0, 0, 1, .5, .25, 1, 1, 0, 0});
   check(mean_squared_error{}, normals(rows * width, 5));
 }
 
 TEST_CASE("losses stay finite at logits that overflow exp") {
   const std::vector<float> z = {1000, -1000, 0, -1000, 1000, 0};
   float losses[2], deltas[6];
-  softmax_cross_entropy{}.evaluate<simd::default_arch>(2, 3, z.data(), std::vector<std::int32_t>{0, 0}.data(), losses, deltas);
+  softmax_cross_entropy{}.evaluate<simd::default_arch>(2, 3, z.data(), std::vector<std::int32_t>{0, 0}.data(),
+                                                       losses, deltas);
   CHECK(losses[0] == 0);
   CHECK(losses[1] == 2000);
-  binary_cross_entropy{}.evaluate<simd::default_arch>(2, 3, z.data(), std::vector<float>(6, 1.f).data(), losses, deltas);
+  binary_cross_entropy{}.evaluate<simd::default_arch>(2, 3, z.data(), std::vector<float>(6, 1.f).data(),
+                                                      losses, deltas);
   CHECK(losses[0] == Approx(1000 + std::log(2.0)));
   CHECK(deltas[0] == 0);
   CHECK(deltas[1] == -1);
@@ -172,7 +177,8 @@ TEST_CASE("weighted accumulation equals the weighted sum of batches of one") {
   for (std::size_t r = 0; r < rows; ++r) {
     setting one(s.model);
     std::fill(one.form.begin(), one.form.end(), 0.0);
-    std::copy_n(s.form.begin() + static_cast<std::ptrdiff_t>(r * 3), 3, one.form.begin() + static_cast<std::ptrdiff_t>(r * 3));
+    std::copy_n(s.form.begin() + static_cast<std::ptrdiff_t>(r * 3), 3,
+                one.form.begin() + static_cast<std::ptrdiff_t>(r * 3));
     const auto g = one.gradient();
     for (std::size_t i = 0; i < g.size(); ++i) expected[i] += coefficients[r] * g[i];
   }

@@ -10,21 +10,25 @@
 using namespace privet;
 
 static_assert(decltype(sequential{dense<43, 128>{}, relu{}, dense<128, 6>{}})::parameter_count == 6406);
-static_assert(decltype(sequential{dense<561, 512>{}, relu{}, dense<512, 512>{}, relu{}, dense<512, 6>{}})::parameter_count == 553478);
+static_assert(decltype(sequential{dense<561, 512>{}, relu{}, dense<512, 512>{}, relu{},
+                                  dense<512, 6>{}})::parameter_count == 553478);
 static_assert(decltype(sequential{dense<>{3, 4}, relu{}})::parameter_count == dynamic);
-static_assert(Layer<dense<3, 4>> && Layer<dense<>> && Layer<relu> && Layer<tanh_layer> && Layer<sigmoid> && Layer<dropout>);
+static_assert(Layer<dense<3, 4>> && Layer<dense<>> && Layer<relu> && Layer<tanh_layer> && Layer<sigmoid> &&
+              Layer<dropout>);
 static_assert(ParametricLayer<dense<3, 4>> && !ParametricLayer<relu>);
 
 namespace {
 struct archetype : elementwise { // offers exactly what a layer is asked for
   template <class Arch, class T>
-  void forward(std::span<const T>, std::size_t, std::size_t, std::size_t, const T*, T*, layer_context) const {}
+  void forward(std::span<const T>, std::size_t, std::size_t, std::size_t, const T*, T*, layer_context) const {
+  }
   template <class Arch, class T>
   void backward(std::span<const T>, const layer_rows<T>&, const T*, T*, layer_context) const {}
 };
 struct near_miss : elementwise { // no backward
   template <class Arch, class T>
-  void forward(std::span<const T>, std::size_t, std::size_t, std::size_t, const T*, T*, layer_context) const {}
+  void forward(std::span<const T>, std::size_t, std::size_t, std::size_t, const T*, T*, layer_context) const {
+  }
 };
 static_assert(Layer<archetype> && !Layer<near_miss>);
 
@@ -38,7 +42,8 @@ std::vector<float> forward_and_gradient(const Model& model, mode m) {
   const std::span<const float> weights = p.trained();
   const layer_context context{m, 5, 6, 0};
   model.forward(weights, 17, x.data(), memory, context);
-  std::vector<float> out(memory.output(model.depth() - 1), memory.output(model.depth() - 1) + 17 * model.out_width());
+  std::vector<float> out(memory.output(model.depth() - 1),
+                         memory.output(model.depth() - 1) + 17 * model.out_width());
   std::copy(out.begin(), out.end(), memory.delta(model.depth() - 1));
   model.backward(weights, 17, x.data(), memory, context);
   std::vector<float> g(weights.size());
@@ -49,8 +54,10 @@ std::vector<float> forward_and_gradient(const Model& model, mode m) {
 } // namespace
 
 TEST_CASE("a static and a run-time model give the same bits") {
-  const sequential fixed{dense<43, 37>{}, relu{}, dropout{0.2}, dense<37, 20>{}, tanh_layer{}, dense<20, 6>{}, sigmoid{}};
-  const sequential carried{dense<>{43, 37}, relu{}, dropout{0.2}, dense<>{37, 20}, tanh_layer{}, dense<>{20, 6}, sigmoid{}};
+  const sequential fixed{dense<43, 37>{}, relu{},         dropout{0.2}, dense<37, 20>{},
+                         tanh_layer{},    dense<20, 6>{}, sigmoid{}};
+  const sequential carried{dense<>{43, 37}, relu{},         dropout{0.2}, dense<>{37, 20},
+                           tanh_layer{},    dense<>{20, 6}, sigmoid{}};
   const network erased(fixed);
   const auto expected = forward_and_gradient(fixed, mode::training);
   CHECK(forward_and_gradient(carried, mode::training) == expected);
@@ -82,20 +89,26 @@ TEST_CASE("dropout zeroes the stated part, scales the rest, and is the identity 
   const dropout half{0.3};
   const std::vector<float> x(200 * 100, 1.f);
   std::vector<float> y(x.size()), again(x.size()), part(x.size());
-  half.forward<simd::default_arch>(std::span<const float>{}, 200, 100, 100, x.data(), y.data(), {mode::training, 1, 2, 0, 0});
+  half.forward<simd::default_arch>(std::span<const float>{}, 200, 100, 100, x.data(), y.data(),
+                                   {mode::training, 1, 2, 0, 0});
   std::size_t zeros = 0;
   for (const float v : y) {
-    if (v == 0) ++zeros;
-    else REQUIRE(v == Approx(1 / 0.7));
+    if (v == 0)
+      ++zeros;
+    else
+      REQUIRE(v == Approx(1 / 0.7));
   }
   // 20,000 coins of 0.3: six standard deviations are 389; false alarm below 1e-8, and the seed is fixed.
   CHECK(std::abs(static_cast<double>(zeros) - 6000) < 389);
   // The second half of the batch alone meets the same coins.
-  half.forward<simd::default_arch>(std::span<const float>{}, 100, 100, 100, x.data(), part.data(), {mode::training, 1, 2, 100, 0});
+  half.forward<simd::default_arch>(std::span<const float>{}, 100, 100, 100, x.data(), part.data(),
+                                   {mode::training, 1, 2, 100, 0});
   CHECK(std::equal(part.begin(), part.begin() + 100 * 100, y.begin() + 100 * 100));
-  half.forward<simd::default_arch>(std::span<const float>{}, 200, 100, 100, x.data(), again.data(), {mode::training, 1, 3, 0, 0});
+  half.forward<simd::default_arch>(std::span<const float>{}, 200, 100, 100, x.data(), again.data(),
+                                   {mode::training, 1, 3, 0, 0});
   CHECK(again != y);
-  half.forward<simd::default_arch>(std::span<const float>{}, 200, 100, 100, x.data(), again.data(), {mode::inference, 1, 2, 0, 0});
+  half.forward<simd::default_arch>(std::span<const float>{}, 200, 100, 100, x.data(), again.data(),
+                                   {mode::inference, 1, 2, 0, 0});
   CHECK(again == x);
   CHECK_THROWS_AS(dropout(1.0), exception);
 }

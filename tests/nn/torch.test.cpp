@@ -1,6 +1,6 @@
+#include "support/torch.hpp"
 #include "fixtures/layers.hpp"
 #include "support/catch.hpp"
-#include "support/torch.hpp"
 
 #include <privet/nn/activations.hpp>
 #include <privet/nn/dense.hpp>
@@ -25,7 +25,8 @@ struct expectation {
 };
 
 template <class T>
-void check_close(const char* what, std::span<const T> got, std::span<const double> expected, double tolerance) {
+void check_close(const char* what, std::span<const T> got, std::span<const double> expected,
+                 double tolerance) {
   REQUIRE(got.size() == expected.size());
   double largest = 0;
   for (const double x : expected) largest = std::max(largest, std::abs(x));
@@ -36,8 +37,8 @@ void check_close(const char* what, std::span<const T> got, std::span<const doubl
 }
 
 template <class T, class Model, class LossType, class Target>
-void check_in(const Model& model, const LossType& loss, std::span<const Target> given, const expectation& expected,
-              double tolerance) {
+void check_in(const Model& model, const LossType& loss, std::span<const Target> given,
+              const expectation& expected, double tolerance) {
   const std::vector<typename LossType::template target<T>> targets(given.begin(), given.end());
   const std::vector<T> x(std::begin(torch::x), std::end(torch::x));
   const auto p = test::from_torch<T>(model, expected.parameters);
@@ -47,8 +48,8 @@ void check_in(const Model& model, const LossType& loss, std::span<const Target> 
   std::vector<T> losses(rows), norms(rows), gradient(p.size());
 
   model.forward(weights, rows, x.data(), memory);
-  loss.template evaluate<simd::default_arch>(rows, width, static_cast<const T*>(memory.output(last)), targets.data(),
-                                             losses.data(), memory.delta(last));
+  loss.template evaluate<simd::default_arch>(rows, width, static_cast<const T*>(memory.output(last)),
+                                             targets.data(), losses.data(), memory.delta(last));
   check_close("output", std::span<const T>(memory.output(last), rows * width), expected.outputs, tolerance);
   check_close("loss", std::span<const T>(losses), expected.losses, tolerance);
   check_close("delta", std::span<const T>(memory.delta(last), rows * width), expected.deltas, tolerance);
@@ -62,7 +63,8 @@ void check_in(const Model& model, const LossType& loss, std::span<const Target> 
 }
 
 template <class Model, class LossType, class Target, std::size_t N>
-void check(const Model& model, const LossType& loss, const Target (&targets)[N], const expectation& expected) {
+void check(const Model& model, const LossType& loss, const Target (&targets)[N],
+           const expectation& expected) {
   check_in<double>(model, loss, std::span<const Target>(targets), expected, 1e-13);
   check_in<float>(model, loss, std::span<const Target>(targets), expected, 2e-6);
 }
@@ -70,9 +72,11 @@ void check(const Model& model, const LossType& loss, const Target (&targets)[N],
 } // namespace
 
 TEST_CASE("dense and relu under softmax cross-entropy equal torch") {
-  check(sequential{dense<7, 19>{}, relu{}, dense<19, 6>{}}, softmax_cross_entropy{}, torch::relu_cross_entropy_targets,
-        {torch::relu_cross_entropy_parameters, torch::relu_cross_entropy_outputs, torch::relu_cross_entropy_losses,
-         torch::relu_cross_entropy_deltas, torch::relu_cross_entropy_gradient, torch::relu_cross_entropy_norms});
+  check(sequential{dense<7, 19>{}, relu{}, dense<19, 6>{}}, softmax_cross_entropy{},
+        torch::relu_cross_entropy_targets,
+        {torch::relu_cross_entropy_parameters, torch::relu_cross_entropy_outputs,
+         torch::relu_cross_entropy_losses, torch::relu_cross_entropy_deltas,
+         torch::relu_cross_entropy_gradient, torch::relu_cross_entropy_norms});
 }
 
 TEST_CASE("dense and tanh under smoothed softmax cross-entropy equal torch") {
@@ -83,14 +87,15 @@ TEST_CASE("dense and tanh under smoothed softmax cross-entropy equal torch") {
 }
 
 TEST_CASE("dense and sigmoid under binary cross-entropy equal torch") {
-  check(sequential{dense<7, 19>{}, sigmoid{}, dense<19, 6>{}}, binary_cross_entropy{}, torch::sigmoid_binary_targets,
+  check(sequential{dense<7, 19>{}, sigmoid{}, dense<19, 6>{}}, binary_cross_entropy{},
+        torch::sigmoid_binary_targets,
         {torch::sigmoid_binary_parameters, torch::sigmoid_binary_outputs, torch::sigmoid_binary_losses,
          torch::sigmoid_binary_deltas, torch::sigmoid_binary_gradient, torch::sigmoid_binary_norms});
 }
 
 TEST_CASE("a deeper stack under squared error equals torch") {
-  check(sequential{dense<7, 19>{}, relu{}, dense<19, 19>{}, tanh_layer{}, dense<19, 6>{}}, mean_squared_error{},
-        torch::deep_squared_targets,
+  check(sequential{dense<7, 19>{}, relu{}, dense<19, 19>{}, tanh_layer{}, dense<19, 6>{}},
+        mean_squared_error{}, torch::deep_squared_targets,
         {torch::deep_squared_parameters, torch::deep_squared_outputs, torch::deep_squared_losses,
          torch::deep_squared_deltas, torch::deep_squared_gradient, torch::deep_squared_norms});
 }

@@ -20,7 +20,9 @@ parameters<T> random_parameters() {
 
 } // namespace
 
-TEMPLATE_TEST_CASE("weights: a file read back is the same to the bit, also by a network from its own metadata", "", float, double) {
+TEMPLATE_TEST_CASE(
+    "weights: a file read back is the same to the bit, also by a network from its own metadata", "", float,
+    double) {
   const auto p = random_parameters<TestType>();
   const auto file = read_safetensors(write_weights(model, p, {{"kind", "wisdm"}})).value();
   CHECK(file.metadata().at("kind") == "wisdm");
@@ -55,7 +57,8 @@ TEST_CASE("weights: tensors are named and shaped as torch.nn.Sequential names an
 
 TEST_CASE("weights: the stated architecture is that of the weights, whatever metadata was handed over") {
   const auto p = random_parameters<float>();
-  const auto file = read_safetensors(write_weights(model, p, {{"privet.network", "that of another file"}})).value();
+  const auto file =
+      read_safetensors(write_weights(model, p, {{"privet.network", "that of another file"}})).value();
   CHECK(file.metadata().at("privet.network") == json_text(describe(model)));
 }
 
@@ -65,7 +68,8 @@ TEST_CASE("weights: a missing tensor, another shape and another type are named")
 
   std::vector<tensor_entry> entries(whole.entries().begin(), whole.entries().end());
   std::erase_if(entries, [](const auto& e) { return e.name == "3.bias"; });
-  const auto missing = read_weights<float>(model, read_safetensors(write_safetensors(entries)).value(), "model.safetensors");
+  const auto missing =
+      read_weights<float>(model, read_safetensors(write_safetensors(entries)).value(), "model.safetensors");
   REQUIRE_FALSE(missing);
   CHECK(missing.error().message == "[N004 format] model.safetensors: no tensor '3.bias'");
 

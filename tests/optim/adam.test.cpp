@@ -13,12 +13,13 @@ TEST_CASE("adam with its defaults equals torch over ten steps") {
 }
 
 TEST_CASE("adam with every number changed equals torch over ten steps") {
-  test::equals_torch(chain(adam{.learning_rate = 0.02, .beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-6}), torch::adam_betas_f32,
-                     torch::adam_betas_f64);
+  test::equals_torch(chain(adam{.learning_rate = 0.02, .beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-6}),
+                     torch::adam_betas_f32, torch::adam_betas_f64);
 }
 
 TEST_CASE("adamw equals torch over ten steps") {
-  test::equals_torch(chain(adamw{.learning_rate = 0.02, .weight_decay = 0.1}), torch::adamw_f32, torch::adamw_f64);
+  test::equals_torch(chain(adamw{.learning_rate = 0.02, .weight_decay = 0.1}), torch::adamw_f32,
+                     torch::adamw_f64);
 }
 
 TEST_CASE("adam and adamw run slice by slice and continue from a copied state") {

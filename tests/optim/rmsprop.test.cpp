@@ -12,8 +12,8 @@ TEST_CASE("rmsprop with its defaults equals torch over ten steps") {
 }
 
 TEST_CASE("rmsprop with every number changed equals torch over ten steps") {
-  test::equals_torch(chain(rmsprop{.learning_rate = 0.02, .smoothing = 0.9, .epsilon = 1e-6}), torch::rmsprop_smoothing_f32,
-                     torch::rmsprop_smoothing_f64);
+  test::equals_torch(chain(rmsprop{.learning_rate = 0.02, .smoothing = 0.9, .epsilon = 1e-6}),
+                     torch::rmsprop_smoothing_f32, torch::rmsprop_smoothing_f64);
 }
 
 TEST_CASE("rmsprop runs slice by slice and continues from a copied state") {

@@ -7,7 +7,8 @@
 using namespace privet;
 namespace torch = privet::test::optimisers;
 
-static_assert(Pointwise<constant_rate> && Pointwise<step_rate> && Pointwise<cosine_rate> && Pointwise<warm_up_rate>);
+static_assert(Pointwise<constant_rate> && Pointwise<step_rate> && Pointwise<cosine_rate> &&
+              Pointwise<warm_up_rate>);
 static_assert(decltype(chain(adam{}, warm_up_rate{}, cosine_rate{}))::slots == adam::slots);
 
 namespace {
@@ -16,7 +17,8 @@ constexpr sgd heavy{.learning_rate = 0.05, .momentum = 0.9};
 
 template <class Factor>
 void check_rates(Factor factor, const double (&expected)[test::descent_steps]) {
-  for (std::size_t step = 0; step < test::descent_steps; ++step) CHECK(factor(step) == Approx(expected[step]).epsilon(1e-14));
+  for (std::size_t step = 0; step < test::descent_steps; ++step)
+    CHECK(factor(step) == Approx(expected[step]).epsilon(1e-14));
 }
 
 } // namespace
@@ -48,8 +50,8 @@ TEST_CASE("two schedules after one optimiser multiply as torch's ChainedSchedule
   const warm_up_rate rise{.steps = 4};
   const cosine_rate fall{.steps = 12};
   check_rates([&](auto step) { return rise.factor(step) * fall.factor(step); }, torch::warm_up_cosine_rates);
-  test::equals_torch(chain(adamw{.learning_rate = 0.02, .weight_decay = 0.1}, rise, fall), torch::warm_up_cosine_f32,
-                     torch::warm_up_cosine_f64);
+  test::equals_torch(chain(adamw{.learning_rate = 0.02, .weight_decay = 0.1}, rise, fall),
+                     torch::warm_up_cosine_f32, torch::warm_up_cosine_f64);
 }
 
 TEST_CASE("a constant schedule changes no bit") {

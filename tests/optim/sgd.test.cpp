@@ -12,12 +12,13 @@ TEST_CASE("sgd equals torch over ten steps") {
 }
 
 TEST_CASE("sgd with momentum equals torch over ten steps") {
-  test::equals_torch(chain(sgd{.learning_rate = 0.05, .momentum = 0.9}), torch::sgd_momentum_f32, torch::sgd_momentum_f64);
+  test::equals_torch(chain(sgd{.learning_rate = 0.05, .momentum = 0.9}), torch::sgd_momentum_f32,
+                     torch::sgd_momentum_f64);
 }
 
 TEST_CASE("sgd with Nesterov's momentum equals torch over ten steps") {
-  test::equals_torch(chain(sgd{.learning_rate = 0.05, .momentum = 0.9, .nesterov = true}), torch::sgd_nesterov_f32,
-                     torch::sgd_nesterov_f64);
+  test::equals_torch(chain(sgd{.learning_rate = 0.05, .momentum = 0.9, .nesterov = true}),
+                     torch::sgd_nesterov_f32, torch::sgd_nesterov_f64);
 }
 
 TEST_CASE("sgd runs slice by slice and continues from a copied state") {

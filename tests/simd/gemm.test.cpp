@@ -33,10 +33,12 @@ void check_close(const std::vector<T>& got, const std::vector<T>& expected, std:
 template <class Arch, class T>
 void check_products(std::size_t m, std::size_t n, std::size_t depth) {
   INFO("m " << m << ", n " << n << ", depth " << depth);
-  const auto x = test::normals<T>(m * depth, 1), w = test::normals<T>(depth * n, 2), bias = test::normals<T>(n, 3);
+  const auto x = test::normals<T>(m * depth, 1), w = test::normals<T>(depth * n, 2),
+             bias = test::normals<T>(n, 3);
 
   std::vector<T> y(m * n), expected(m * n);
-  for (std::size_t i = 0; i < m; ++i) std::copy(bias.begin(), bias.end(), expected.begin() + static_cast<std::ptrdiff_t>(i * n));
+  for (std::size_t i = 0; i < m; ++i)
+    std::copy(bias.begin(), bias.end(), expected.begin() + static_cast<std::ptrdiff_t>(i * n));
   simd::affine<Arch>(m, n, depth, x.data(), w.data(), bias.data(), y.data());
   simd::gemm_reference<T>(m, n, depth, x.data(), depth, 1, w.data(), n, 1, expected.data(), n);
   check_close(y, expected, depth);
@@ -72,7 +74,8 @@ TEST_CASE("the three matrix products equal the scalar reference at the shapes of
 
 TEST_CASE("NaN, infinities and denormals pass through a product as in the reference") {
   const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
-  const std::vector<float> x = {1, inf, nan, 1e-42f, 2, -inf}, w = {1, 2, 3, 4, 5, 6, 7, 8, 9}, bias = {0, 0, 0};
+  const std::vector<float> x = {1, inf, nan, 1e-42f, 2, -inf}, w = {1, 2, 3, 4, 5, 6, 7, 8, 9},
+                           bias = {0, 0, 0};
   std::vector<float> y(6), expected(6);
   simd::affine<simd::default_arch>(2, 3, 3, x.data(), w.data(), bias.data(), y.data());
   simd::gemm_reference<float>(2, 3, 3, x.data(), 3, 1, w.data(), 3, 1, expected.data(), 3);
@@ -83,7 +86,8 @@ TEST_CASE("NaN, infinities and denormals pass through a product as in the refere
 }
 
 TEST_CASE("one row alone gives the bits of that row among others") {
-  const auto x = test::normals<float>(9 * 43, 5), w = test::normals<float>(43 * 37, 6), bias = test::normals<float>(37, 7);
+  const auto x = test::normals<float>(9 * 43, 5), w = test::normals<float>(43 * 37, 6),
+             bias = test::normals<float>(37, 7);
   std::vector<float> together(9 * 37), alone(37);
   simd::affine(9, 37, 43, x.data(), w.data(), bias.data(), together.data());
   for (std::size_t r = 0; r < 9; ++r) {

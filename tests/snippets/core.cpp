@@ -42,7 +42,8 @@ struct running_mean {
 };
 
 std::size_t compose() {
-  const auto steps = chain(shorten{.length = 2}, average_over_batch{}, running_mean{}, sgd{.learning_rate = 0.1});
+  const auto steps =
+      chain(shorten{.length = 2}, average_over_batch{}, running_mean{}, sgd{.learning_rate = 0.1});
   static_assert(decltype(steps)::bounds == 1 && decltype(steps)::slots == 2); // one of sgd, for momentum
   static_assert(Raw<decltype(steps)::label<raw<unit::example>>>);
   auto state = steps.init<float>(6406);
@@ -52,15 +53,15 @@ std::size_t compose() {
 std::vector<float> label() {
   using clipped_sum = bounded<norm::l2, unit::example>;
   auto sum = label_as<clipped_sum>(std::vector<float>(6406));
-  const float first = sum.value()[0];                       // read in place
-  std::vector<float> taken = std::move(sum).value();        // or taken out, and the label with it
+  const float first = sum.value()[0];                // read in place
+  std::vector<float> taken = std::move(sum).value(); // or taken out, and the label with it
   taken[0] = first;
   return taken;
 }
 
 std::size_t groups() {
   parameters<> p({.shared = 6406, .local = 774});
-  const std::span<float> uploaded = p.shared();  // 6,406
+  const std::span<float> uploaded = p.shared();   // 6,406
   const std::span<float> optimised = p.trained(); // 7,180: shared, then local
   return uploaded.size() + optimised.size();
 }
@@ -76,7 +77,8 @@ result<int> read_port(std::string_view text) {
   int port = 0;
   const char* const end = text.data() + text.size();
   const auto [stop, why] = std::from_chars(text.data(), end, port);
-  if (why != std::errc() || stop != end) return error::of(fault::format, "port: ", in_quotes(text), " is no number");
+  if (why != std::errc() || stop != end)
+    return error::of(fault::format, "port: ", in_quotes(text), " is no number");
   return port;
 }
 

@@ -37,7 +37,8 @@ result<std::uint64_t> ask_and_read(std::span<const std::byte> bytes) {
 }
 
 void save(const aggregation_server<>& server, std::size_t done) {
-  save_checkpoint("checkpoint.safetensors", {network(model), server.weights_for(model), done, {{"seed", 1}}}).value();
+  const checkpoint now{network(model), server.weights_for(model), done, {{"seed", 1}}};
+  save_checkpoint("checkpoint.safetensors", now).value();
 }
 
 void resume(aggregation_server<>& server, const offices& four) {
@@ -53,7 +54,8 @@ struct no_channel {
 
 } // namespace
 
-void federated_pages(const dataset<>& train, participant& office, aggregation_server<>& server, const offices& four) {
+void federated_pages(const dataset<>& train, participant& office, aggregation_server<>& server,
+                     const offices& four) {
   (void)federate(train);
   no_channel channel;
   serve(office, channel);

@@ -13,8 +13,8 @@
 using namespace privet;
 
 auto chain_of_stages() {
-  const auto steps = chain(average_over_batch{}, weight_decay{.rate = 1e-3}, sgd{.learning_rate = 0.05, .momentum = 0.9},
-                           cosine_rate{.steps = 2000});
+  const auto steps = chain(average_over_batch{}, weight_decay{.rate = 1e-3},
+                           sgd{.learning_rate = 0.05, .momentum = 0.9}, cosine_rate{.steps = 2000});
   return steps;
 }
 

@@ -67,8 +67,8 @@ float read_by_hand(rows_view<float> rows) {
   const sequential model{dense<43, 128>{}, relu{}, dropout{0.2}, dense<128, 6>{}};
   static_assert(decltype(model)::parameter_count == 6406);
 
-  const parameters<> p = initialise(model, 7);   // the numbers
-  auto memory = model.make_tape(rows.rows);      // room for what the layers write
+  const parameters<> p = initialise(model, 7); // the numbers
+  auto memory = model.make_tape(rows.rows);    // room for what the layers write
   model.forward(p.trained(), rows.rows, rows.data, memory);
   const float* scores = memory.output(model.depth() - 1); // (rows, 6)
   return scores[0];

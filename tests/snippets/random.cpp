@@ -9,8 +9,8 @@ using namespace privet;
 
 void draw_words(std::uint64_t seed, std::uint64_t round, std::uint64_t client) {
   replayable_random order(seed, stream_id(purpose::batches, round, client));
-  system_random secrets;            // one per thread, or thread_system_random()
-  secrets.reseed();                 // every round
+  system_random secrets; // one per thread, or thread_system_random()
+  secrets.reseed();      // every round
   (void)order;
 }
 
@@ -22,7 +22,7 @@ std::size_t make_people(std::uint64_t seed) {
 std::size_t record_stairs() {
   privet::replayable_random source(1);
   auto wearer = privet::accelerometer_wearer::draw(privet::carrying::hip_holster, source);
-  auto samples = wearer.record(privet::activity::upstairs, 30, source);    // m/s^2, device axes
+  auto samples = wearer.record(privet::activity::upstairs, 30, source); // m/s^2, device axes
   return samples.size();
 }
 
@@ -30,9 +30,9 @@ template <class Sensor, class Use>
 void extract(Sensor& sensor, Use use) {
   float x = 0, y = 0, z = 0;
   privet::wisdm_feature_extractor<float> extractor;
-  while (sensor.read(x, y, z))              // m/s^2 with gravity, 20 Hz
-    if (extractor.push(x, y, z))            // true at every 200th sample
-      use(extractor.features());            // std::span<const float, 43>
+  while (sensor.read(x, y, z))   // m/s^2 with gravity, 20 Hz
+    if (extractor.push(x, y, z)) // true at every 200th sample
+      use(extractor.features()); // std::span<const float, 43>
 }
 
 namespace {

@@ -18,7 +18,8 @@ using namespace privet;
 
 std::size_t optimisers() {
   const auto plain = chain(average_over_batch{}, sgd{.learning_rate = 0.05, .momentum = 0.9});
-  const auto decayed = chain(average_over_batch{}, weight_decay{.rate = 1e-3}, rmsprop{.learning_rate = 1e-3});
+  const auto decayed =
+      chain(average_over_batch{}, weight_decay{.rate = 1e-3}, rmsprop{.learning_rate = 1e-3});
   const auto scheduled = chain(average_over_batch{}, adamw{.learning_rate = 1e-3, .weight_decay = 0.01},
                                warm_up_rate{.steps = 100}, cosine_rate{.steps = 2000, .floor = 0.1});
   return decltype(plain)::slots + decltype(decayed)::slots + decltype(scheduled)::slots;
@@ -33,7 +34,8 @@ double fit(const labelled_rows<float>& rows, const labelled_rows<float>& test) {
   return train.evaluate(test).confusion.accuracy();
 }
 
-double step_by_hand(rows_view<float> rows, std::span<const std::int32_t> labels, std::span<const std::uint32_t> batch) {
+double step_by_hand(rows_view<float> rows, std::span<const std::int32_t> labels,
+                    std::span<const std::uint32_t> batch) {
   training_step step{model, softmax_cross_entropy{}, chain(average_over_batch{}, sgd{.learning_rate = 0.05})};
   parameters<> p = initialise(model, 7);
   auto state = step.init();
@@ -43,9 +45,11 @@ double step_by_hand(rows_view<float> rows, std::span<const std::int32_t> labels,
 
 void score(const parameters<>& p, const labelled_rows<float>& test) {
   const evaluation e = evaluate(model, p, test);
-  std::printf("%.1f %% right, macro F1 %.3f, %.3f nats\n", 100 * e.confusion.accuracy(), e.confusion.macro_f1(), e.log_loss);
+  std::printf("%.1f %% right, macro F1 %.3f, %.3f nats\n", 100 * e.confusion.accuracy(),
+              e.confusion.macro_f1(), e.log_loss);
   for (std::size_t c = 0; c < e.confusion.classes(); ++c)
-    std::printf("class %zu: found %.2f, right when named %.2f\n", c, e.confusion.recall(c), e.confusion.precision(c));
+    std::printf("class %zu: found %.2f, right when named %.2f\n", c, e.confusion.recall(c),
+                e.confusion.precision(c));
 }
 
 } // namespace

@@ -5,7 +5,9 @@
 #include <catch2/catch_all.hpp> // 3
 using Catch::Approx;
 namespace Catch {
-inline auto Contains(const std::string& part) { return Matchers::ContainsSubstring(part); } // its name in 2.13
+inline auto Contains(const std::string& part) {
+  return Matchers::ContainsSubstring(part);
+} // its name in 2.13
 using Matchers::EndsWith, Matchers::StartsWith;
 } // namespace Catch
 #elif __has_include(<catch2/catch.hpp>)

@@ -29,7 +29,8 @@ struct descent {
 
   /// One update, `slice` parameters at a time.
   void step(std::size_t slice = descent_size) {
-    std::vector<T> g(std::begin(optimisers::gradients[state.step]), std::end(optimisers::gradients[state.step]));
+    std::vector<T> g(std::begin(optimisers::gradients[state.step]),
+                     std::end(optimisers::gradients[state.step]));
     for (std::size_t first = 0; first < w.size(); first += slice) {
       const std::size_t n = std::min(slice, w.size() - first);
       chain.update(std::span(g).subspan(first, n), first, state,

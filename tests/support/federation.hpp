@@ -31,7 +31,8 @@ inline std::vector<std::byte> copy(std::span<const std::byte> bytes) { return {b
 class altered : public participant {
  public:
   using change_function = std::function<std::vector<std::byte>(const message&, std::vector<std::byte>)>;
-  altered(std::unique_ptr<participant> inner, change_function change) : inner_(std::move(inner)), change_(std::move(change)) {}
+  altered(std::unique_ptr<participant> inner, change_function change)
+      : inner_(std::move(inner)), change_(std::move(change)) {}
 
   std::vector<std::byte> answer(std::span<const std::byte> request) override {
     auto reply = inner_->answer(request);
@@ -43,6 +44,8 @@ class altered : public participant {
   change_function change_;
 };
 
-inline std::vector<float> copy_weights(std::span<const float> weights) { return {weights.begin(), weights.end()}; }
+inline std::vector<float> copy_weights(std::span<const float> weights) {
+  return {weights.begin(), weights.end()};
+}
 
 } // namespace privet::test

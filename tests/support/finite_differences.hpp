@@ -21,6 +21,8 @@ double derivative(double& x, F&& f, double h = 1e-3) {
   return d;
 }
 
-inline double relative_error(double a, double b) { return std::abs(a - b) / std::max({std::abs(a), std::abs(b), 1e-3}); }
+inline double relative_error(double a, double b) {
+  return std::abs(a - b) / std::max({std::abs(a), std::abs(b), 1e-3});
+}
 
 } // namespace privet::test

@@ -36,9 +36,15 @@ inline void* counted_or_throw(std::size_t size, std::size_t alignment) {
 
 } // namespace privet::test::heap
 
-void* operator new(std::size_t n) { return privet::test::heap::counted_or_throw(n, alignof(std::max_align_t)); }
-void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return privet::test::heap::counted(n, alignof(std::max_align_t)); }
-void* operator new(std::size_t n, std::align_val_t a) { return privet::test::heap::counted_or_throw(n, static_cast<std::size_t>(a)); }
+void* operator new(std::size_t n) {
+  return privet::test::heap::counted_or_throw(n, alignof(std::max_align_t));
+}
+void* operator new(std::size_t n, const std::nothrow_t&) noexcept {
+  return privet::test::heap::counted(n, alignof(std::max_align_t));
+}
+void* operator new(std::size_t n, std::align_val_t a) {
+  return privet::test::heap::counted_or_throw(n, static_cast<std::size_t>(a));
+}
 void operator delete(void* p) noexcept { privet::test::heap::release(p); }
 void operator delete(void* p, const std::nothrow_t&) noexcept { privet::test::heap::release(p); }
 void operator delete(void* p, std::size_t) noexcept { privet::test::heap::release(p); }

@@ -11,7 +11,8 @@
 namespace privet::test {
 
 /// Rows of class r mod `classes`; column c of class k lies around ((3 k + c) mod 5) - 2.
-inline dataset<float> rows_of(std::size_t rows, std::size_t columns, std::size_t classes, std::uint64_t seed) {
+inline dataset<float> rows_of(std::size_t rows, std::size_t columns, std::size_t classes,
+                              std::uint64_t seed) {
   dataset<float> data;
   for (std::size_t c = 0; c < columns; ++c) data.schema.features.push_back(concat("column ", c + 1));
   for (std::size_t k = 0; k < classes; ++k) data.schema.classes.push_back(concat("class ", k + 1));

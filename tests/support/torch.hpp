@@ -17,7 +17,8 @@ std::vector<T> from_torch(const Model& model, std::span<const U> numbers) {
     const std::size_t columns = tensor.shape.back(), rows = tensor.size / columns;
     for (std::size_t r = 0; r < rows; ++r)
       for (std::size_t c = 0; c < columns; ++c)
-        flat[tensor.offset + (tensor.transposed ? c * rows + r : r * columns + c)] = static_cast<T>(numbers[r * columns + c]);
+        flat[tensor.offset + (tensor.transposed ? c * rows + r : r * columns + c)] =
+            static_cast<T>(numbers[r * columns + c]);
     numbers = numbers.subspan(tensor.size);
   }
   return flat;

@@ -25,12 +25,14 @@ struct linear {
 
   linear() {
     for (std::size_t i = 0; i < rows; ++i) {
-      for (std::size_t j = 0; j < columns; ++j) x.push_back((static_cast<T>((7 * i + 13 * j + i * j) % 17) - 8) / 8);
+      for (std::size_t j = 0; j < columns; ++j)
+        x.push_back((static_cast<T>((7 * i + 13 * j + i * j) % 17) - 8) / 8);
       labels.push_back(static_cast<std::int32_t>((i * i + i / 3) % 4));
     }
     const auto w = p.trained();
     for (std::size_t k = 0; k < classes; ++k) {
-      for (std::size_t j = 0; j < columns; ++j) w[j * classes + k] = (static_cast<T>((5 * j + 3 * k + j * k) % 11) - 5) / 8;
+      for (std::size_t j = 0; j < columns; ++j)
+        w[j * classes + k] = (static_cast<T>((5 * j + 3 * k + j * k) % 11) - 5) / 8;
       w[columns * classes + k] = k == 4 ? -20 : (static_cast<T>(k) - 2) / 8;
     }
   }
@@ -74,9 +76,10 @@ TEST_CASE("a row's outputs do not depend on the chunk it falls into") {
   });
   CHECK(chunks > 1);
   for (const std::size_t i : {0, 255, 256, 599})
-    for_each_output(s.model, s.p, rows_view<float>{s.x.data() + i * columns, 1, columns}, [&](std::size_t, std::size_t, const float* z) {
-      for (std::size_t k = 0; k < classes; ++k) CHECK(z[k] == outputs[i * classes + k]);
-    });
+    for_each_output(s.model, s.p, rows_view<float>{s.x.data() + i * columns, 1, columns},
+                    [&](std::size_t, std::size_t, const float* z) {
+                      for (std::size_t k = 0; k < classes; ++k) CHECK(z[k] == outputs[i * classes + k]);
+                    });
 }
 
 TEST_CASE("of equal outputs the first class is predicted") {
@@ -98,9 +101,13 @@ TEST_CASE("rows that do not belong to the model are refused with both sides") {
   const linear<float> s;
   const std::vector<std::int32_t> two = {0, 1}, high = {0, 6}, low = {-1, 0};
   const auto rows_of = [&](std::size_t width) { return rows_view<float>{s.x.data(), 2, width}; };
-  CHECK_THROWS_WITH(evaluate(s.model, s.p, rows_of(4), std::span(two)), "[N003 shape] the model reads rows 5 wide, got 4");
+  CHECK_THROWS_WITH(evaluate(s.model, s.p, rows_of(4), std::span(two)),
+                    "[N003 shape] the model reads rows 5 wide, got 4");
   CHECK_THROWS_WITH(predict(s.model, s.p, rows_of(6)), "[N003 shape] the model reads rows 5 wide, got 6");
-  CHECK_THROWS_WITH(evaluate(s.model, s.p, rows_of(5), std::span(two).first(1)), "[N003 shape] 2 rows with 1 labels");
-  CHECK_THROWS_WITH(evaluate(s.model, s.p, rows_of(5), std::span(high)), "[N006 label] row 1 has label 6, the model has 6 outputs");
-  CHECK_THROWS_WITH(evaluate(s.model, s.p, rows_of(5), std::span(low)), "[N006 label] row 0 has label -1, the model has 6 outputs");
+  CHECK_THROWS_WITH(evaluate(s.model, s.p, rows_of(5), std::span(two).first(1)),
+                    "[N003 shape] 2 rows with 1 labels");
+  CHECK_THROWS_WITH(evaluate(s.model, s.p, rows_of(5), std::span(high)),
+                    "[N006 label] row 1 has label 6, the model has 6 outputs");
+  CHECK_THROWS_WITH(evaluate(s.model, s.p, rows_of(5), std::span(low)),
+                    "[N006 label] row 0 has label -1, the model has 6 outputs");
 }

@@ -50,7 +50,9 @@ TEST_CASE("initialise: Glorot weights are uniform with variance 2 / (fan_in + fa
   CHECK(first.largest > std::sqrt(6.0 / 500) * 0.999);
 }
 
-TEST_CASE("initialise: the same seed gives the same bits, another seed others, and the model's form does not matter") {
+TEST_CASE(
+    "initialise: the same seed gives the same bits, another seed others, and the model's form does not "
+    "matter") {
   const auto one = initialise(model, 7), again = initialise(model, 7), other = initialise(model, 8);
   CHECK(std::ranges::equal(one.shared(), again.shared()));
   CHECK_FALSE(std::ranges::equal(one.shared(), other.shared()));

@@ -17,9 +17,10 @@ using namespace privet;
 namespace {
 
 const sequential model{dense<4, 8>{}, relu{}, dropout{0.2}, dense<8, 3>{}};
-const auto steps = chain(average_over_batch{}, sgd{.learning_rate = 0.1, .momentum = 0.9}, cosine_rate{.steps = 200});
-using training = local_training<decltype(sequential{dense<4, 8>{}, relu{}, dropout{0.2}, dense<8, 3>{}}), softmax_cross_entropy,
-                                std::remove_const_t<decltype(steps)>>;
+const auto steps =
+    chain(average_over_batch{}, sgd{.learning_rate = 0.1, .momentum = 0.9}, cosine_rate{.steps = 200});
+using training = local_training<decltype(sequential{dense<4, 8>{}, relu{}, dropout{0.2}, dense<8, 3>{}}),
+                                softmax_cross_entropy, std::remove_const_t<decltype(steps)>>;
 
 training made(std::uint64_t seed = 5, std::uint32_t client = 1, std::size_t rows = 23) {
   return training(model, softmax_cross_entropy{}, steps, 2, 5, rows, seed, client);

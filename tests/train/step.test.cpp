@@ -51,7 +51,8 @@ struct rows_of_normals {
   std::vector<std::uint32_t> batch;
   std::size_t columns;
 
-  rows_of_normals(std::size_t rows, std::size_t width) : x(test::normals<T>(rows * width, 7)), batch(rows), columns(width) {
+  rows_of_normals(std::size_t rows, std::size_t width)
+      : x(test::normals<T>(rows * width, 7)), batch(rows), columns(width) {
     for (std::size_t i = 0; i < rows; ++i) labels.push_back(static_cast<std::int32_t>(i % 3));
     std::iota(batch.begin(), batch.end(), 0u);
   }
@@ -68,7 +69,8 @@ parameters<T> normal_parameters(const Model& model) {
 }
 
 template <class T, class Model, class Chain>
-training_step<Model, softmax_cross_entropy, Chain, T> stepper(const Model& model, const Chain& steps, std::size_t chunk = 128) {
+training_step<Model, softmax_cross_entropy, Chain, T> stepper(const Model& model, const Chain& steps,
+                                                              std::size_t chunk = 128) {
   return {model, softmax_cross_entropy{}, steps, chunk};
 }
 
@@ -88,7 +90,8 @@ const auto plain = chain(average_over_batch{}, sgd{.learning_rate = 0.05});
 
 void check_training(std::size_t chunk) {
   const sequential model{dense<43, 16>{}, relu{}, dense<16, 6>{}};
-  auto step = stepper<float>(model, chain(average_over_batch{}, sgd{.learning_rate = 0.05, .momentum = 0.9}), chunk);
+  auto step =
+      stepper<float>(model, chain(average_over_batch{}, sgd{.learning_rate = 0.05, .momentum = 0.9}), chunk);
   auto p = model.make_parameters();
   const auto initial = test::from_torch<float>(model, std::span<const float>(torch::initial));
   std::copy(initial.begin(), initial.end(), p.trained().begin());
@@ -115,7 +118,8 @@ TEST_CASE("ten training steps equal torch's") {
 
 TEST_CASE("the size of the chunk changes no bit") {
   const sequential model{dense<7, 40>{}, relu{}, dropout{0.3}, dense<40, 3>{}};
-  const auto steps = chain(test_clip{.norm = 0.5}, average_over_batch{}, weight_decay{.rate = 0.01}, adam{}, warm_up_rate{.steps = 3});
+  const auto steps = chain(test_clip{.norm = 0.5}, average_over_batch{}, weight_decay{.rate = 0.01}, adam{},
+                           warm_up_rate{.steps = 3});
   const rows_of_normals<float> rows(29, 7);
   const auto train = [&](std::size_t chunk) {
     auto step = stepper<float>(model, steps, chunk);
@@ -166,7 +170,8 @@ TEST_CASE("an empty batch takes a step without a gradient") {
 
 TEST_CASE("a step allocates nothing") {
   const rows_of_normals<float> rows(50, 7);
-  const auto steps = chain(test_clip{.norm = 1}, average_over_batch{}, weight_decay{.rate = 0.01}, adam{}, cosine_rate{.steps = 9});
+  const auto steps = chain(test_clip{.norm = 1}, average_over_batch{}, weight_decay{.rate = 0.01}, adam{},
+                           cosine_rate{.steps = 9});
   const auto check = [&](const auto& model) {
     auto step = stepper<float>(model, steps, 16);
     auto p = normal_parameters<float>(model);
@@ -177,7 +182,8 @@ TEST_CASE("a step allocates nothing") {
     CHECK(before > 0); // the counter counts
     CHECK(after == before);
   };
-  check(sequential{dense<7, 33>{}, relu{}, dropout{0.2}, dense<33, 9>{}, tanh_layer{}, dense<9, 3>{}, sigmoid{}});
+  check(sequential{dense<7, 33>{}, relu{}, dropout{0.2}, dense<33, 9>{}, tanh_layer{}, dense<9, 3>{},
+                   sigmoid{}});
   check(network({dense<>{7, 33}, relu{}, dropout{0.2}, dense<>{33, 3}}));
 }
 
@@ -194,8 +200,10 @@ TEST_CASE("clipping each example equals clipping batches of one") {
   }
   CHECK(clipped > 0);
   CHECK(clipped < rows.batch.size());
-  const auto sum = gradient_sum<double>(small, chain(test_clip{.norm = norm}, average_over_batch{}, sgd{}), rows, rows.batch, 5);
-  for (std::size_t j = 0; j < sum.size(); ++j) CHECK(sum[j] == Approx(expected[j]).epsilon(1e-12).margin(1e-14));
+  const auto sum = gradient_sum<double>(small, chain(test_clip{.norm = norm}, average_over_batch{}, sgd{}),
+                                        rows, rows.batch, 5);
+  for (std::size_t j = 0; j < sum.size(); ++j)
+    CHECK(sum[j] == Approx(expected[j]).epsilon(1e-12).margin(1e-14));
 }
 
 TEST_CASE("two bounds multiply") {
@@ -234,7 +242,8 @@ TEST_CASE("a step refuses rows, parameters and states of another model") {
   auto p = normal_parameters<float>(small);
   auto state = step.init();
   const auto run = [&](parameters<float>& weights, chain_state<float>& memory, std::size_t columns) {
-    step(weights, memory, rows_view<float>{rows.x.data(), 3, columns}, rows.labels.data(), std::span(rows.batch).first(3), 3);
+    step(weights, memory, rows_view<float>{rows.x.data(), 3, columns}, rows.labels.data(),
+         std::span(rows.batch).first(3), 3);
   };
   CHECK_THROWS_WITH(run(p, state, 8), "[N003 shape] the model reads rows 7 wide, got 8");
   parameters<float> other({.shared = 5});
@@ -254,5 +263,6 @@ TEST_CASE("a step refuses the state of another chain") {
   const std::vector<float> x(3);
   const std::int32_t label = 1;
   const std::uint32_t row = 0;
-  CHECK_THROWS_WITH(adaptive(p, state, rows_view<float>{x.data(), 1, 3}, &label, std::span(&row, 1), 1.0), Catch::Contains("another chain"));
+  CHECK_THROWS_WITH(adaptive(p, state, rows_view<float>{x.data(), 1, 3}, &label, std::span(&row, 1), 1.0),
+                    Catch::Contains("another chain"));
 }

@@ -15,7 +15,9 @@ namespace {
 const sequential model{dense<4, 9>{}, tanh_layer{}, dropout{0.1}, dense<9, 3>{}};
 const auto steps = chain(average_over_batch{}, adam{.learning_rate = 0.01});
 
-auto made(std::uint64_t seed = 1) { return trainer{model, softmax_cross_entropy{}, steps, shuffled{.batch = 7}, seed}; }
+auto made(std::uint64_t seed = 1) {
+  return trainer{model, softmax_cross_entropy{}, steps, shuffled{.batch = 7}, seed};
+}
 
 template <class Trainer>
 std::vector<float> weights_of(const Trainer& t) {
@@ -75,14 +77,16 @@ TEST_CASE("trainer: a network that arrived as text trains to the same bits as th
   std::vector<std::uint32_t> batch(61);
   for (std::uint32_t i = 0; i < 61; ++i) batch[i] = (i * 17) % 61;
   for (int i = 0; i < 5; ++i)
-    CHECK(first(p, s, data.view(), data.labels.data(), batch, 61, 3) == second(q, r, data.view(), data.labels.data(), batch, 61, 3));
+    CHECK(first(p, s, data.view(), data.labels.data(), batch, 61, 3) ==
+          second(q, r, data.view(), data.labels.data(), batch, 61, 3));
   CHECK(std::ranges::equal(p.shared(), q.shared()));
 }
 
 TEST_CASE("trainer: scalar targets are fitted too") {
   const sequential line{dense<1, 1>{}};
   const std::vector<float> x{-1, 0, 1, 2}, y{-1, 1, 3, 5}; // y = 2 x + 1
-  trainer t{line, mean_squared_error{}, chain(average_over_batch{}, sgd{.learning_rate = 0.1}), shuffled{.batch = 4}};
+  trainer t{line, mean_squared_error{}, chain(average_over_batch{}, sgd{.learning_rate = 0.1}),
+            shuffled{.batch = 4}};
   t.fit(rows_view<float>{x.data(), 4, 1}, std::span<const float>(y), epochs{300});
   CHECK(t.parameters().shared()[0] == Approx(2).epsilon(1e-3));
   CHECK(t.parameters().shared()[1] == Approx(1).epsilon(1e-3));
@@ -91,9 +95,11 @@ TEST_CASE("trainer: scalar targets are fitted too") {
 TEST_CASE("trainer: rows, labels and targets that do not fit are refused before anything is read") {
   auto t = made();
   auto data = test::rows_of(10, 4, 3, 1);
-  CHECK_THROWS_WITH(t.fit(test::rows_of(10, 5, 3, 1), epochs{1}), "[N003 shape] the model reads rows 4 wide, got 5");
+  CHECK_THROWS_WITH(t.fit(test::rows_of(10, 5, 3, 1), epochs{1}),
+                    "[N003 shape] the model reads rows 4 wide, got 5");
   CHECK_THROWS_AS(t.fit(data.select({}), epochs{1}), exception); // no rows
-  CHECK_THROWS_AS(t.fit(data.view(), std::span<const std::int32_t>(data.labels).first(9), epochs{1}), exception);
+  CHECK_THROWS_AS(t.fit(data.view(), std::span<const std::int32_t>(data.labels).first(9), epochs{1}),
+                  exception);
   CHECK_THROWS_AS(t.fit(data.view(), std::span<const std::int32_t>{}, epochs{1}), exception);
   data.labels[3] = 3;
   CHECK_THROWS_AS(t.fit(data, epochs{1}), exception);

@@ -25,7 +25,8 @@ struct study {
 
 inline privet::dataset<float> read_rows(const settings& s) {
   using namespace privet;
-  if (s.kind == "synthetic") return synthetic_accelerometer({.regions = std::max<std::size_t>(s.offices, 1)}, s.seed);
+  if (s.kind == "synthetic")
+    return synthetic_accelerometer({.regions = std::max<std::size_t>(s.offices, 1)}, s.seed);
   if (s.kind == "wisdm") return wisdm::read(s.data).value();
   if (s.kind == "uci-har") return uci_har::read(s.data).value();
   csv::options options;
@@ -37,12 +38,15 @@ inline privet::dataset<float> read_rows(const settings& s) {
 /// People to test on are never people to train on: every fourth generated wearer, the official nine
 /// subjects of UCI HAR, a quarter of the users or groups otherwise. A CSV file without a group
 /// column is split by rows, and the report says so.
-inline privet::train_test<float> split_study(const settings& s, privet::dataset<float> all, std::vector<std::string>& notes) {
+inline privet::train_test<float> split_study(const settings& s, privet::dataset<float> all,
+                                             std::vector<std::string>& notes) {
   using namespace privet;
   replayable_random source(s.seed, stream_id(purpose::split));
   if (all.groups.empty()) {
     require(!s.validate, fault::argument, "--validate needs data that names the person or site of a row");
-    notes.push_back("The file names no groups, so rows were split at random: a person with several rows may be on both sides.");
+    notes.push_back(
+        "The file names no groups, so rows were split at random: a person with several rows may be on both "
+        "sides.");
     return split_rows_ignoring_groups(all, 0.25, source);
   }
   std::vector<std::int32_t> held_out;
@@ -52,9 +56,10 @@ inline privet::train_test<float> split_study(const settings& s, privet::dataset<
   if (s.kind == "uci-har")
     for (const auto subject : groups_of(all))
       if (std::ranges::count(uci_har::test_subjects, subject)) held_out.push_back(subject);
-  require(s.kind != "uci-har" || held_out.size() == uci_har::test_subjects.size(), fault::argument, s.data, ": has ", held_out.size(),
-          " of the nine test subjects of UCI HAR");
-  auto split = held_out.empty() ? split_groups(all, 0.25, source) : split_by_groups(all, std::span<const std::int32_t>(held_out));
+  require(s.kind != "uci-har" || held_out.size() == uci_har::test_subjects.size(), fault::argument, s.data,
+          ": has ", held_out.size(), " of the nine test subjects of UCI HAR");
+  auto split = held_out.empty() ? split_groups(all, 0.25, source)
+                                : split_by_groups(all, std::span<const std::int32_t>(held_out));
   if (s.validate) { // the test people leave before anything is chosen by looking
     notes.push_back("Tested on a quarter of the training people, who were not trained on.");
     split = split_groups(split.train, 0.25, source);
@@ -63,19 +68,22 @@ inline privet::train_test<float> split_study(const settings& s, privet::dataset<
   return split;
 }
 
-inline std::vector<std::vector<std::uint32_t>> share_out(const settings& s, const privet::dataset<float>& train) {
+inline std::vector<std::vector<std::uint32_t>> share_out(const settings& s,
+                                                         const privet::dataset<float>& train) {
   using namespace privet;
   replayable_random source(s.seed, stream_id(purpose::partition));
   if (s.partition == "stratified") return partition_stratified(train.labels, s.offices);
   if (s.partition == "majority") return partition_majority_label(train.labels, s.offices, 0.8, source);
   if (s.partition == "pick-two") return partition_pick_two(train.labels, s.offices, source);
   if (s.partition == "subject") {
-    require(!train.groups.empty(), fault::argument, "--partition subject: the data names no subjects (a CSV file does with --group COLUMN)");
+    require(!train.groups.empty(), fault::argument,
+            "--partition subject: the data names no subjects (a CSV file does with --group COLUMN)");
     if (s.kind != "synthetic") return partition_by_group(train.groups, s.offices);
     // Generated wearers live in regions, and each region is an office.
     const accelerometer_options world{.regions = s.offices};
     std::vector<std::vector<std::uint32_t>> parts(s.offices);
-    for (std::uint32_t i = 0; i < train.rows(); ++i) parts[world.region_of(static_cast<std::size_t>(train.groups[i]))].push_back(i);
+    for (std::uint32_t i = 0; i < train.rows(); ++i)
+      parts[world.region_of(static_cast<std::size_t>(train.groups[i]))].push_back(i);
     return parts;
   }
   double alpha = 0;
@@ -92,12 +100,15 @@ inline study load_study(const settings& s) {
   out.test = std::move(split.test);
   out.offices = split_by(out.train, share_out(s, out.train));
   if (const auto missing = out.train.missing(), tested = out.test.missing(); missing + tested > 0)
-    out.notes.push_back(concat(missing, " missing values in training rows and ", tested,
-                               " in test rows were replaced by the mean of the training rows they are scaled by."));
+    out.notes.push_back(
+        concat(missing, " missing values in training rows and ", tested,
+               " in test rows were replaced by the mean of the training rows they are scaled by."));
   for (std::size_t k = 0; k < out.offices.size(); ++k) {
     const auto counts = out.offices[k].class_counts();
     for (std::size_t c = 0; c < counts.size(); ++c)
-      if (counts[c] == 0) out.notes.push_back(concat("Office ", k + 1, " has no row of class '", out.train.schema.classes[c], "'."));
+      if (counts[c] == 0)
+        out.notes.push_back(
+            concat("Office ", k + 1, " has no row of class '", out.train.schema.classes[c], "'."));
   }
   return out;
 }

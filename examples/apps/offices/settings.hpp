@@ -48,22 +48,44 @@ inline const std::vector<recipe>& recipes() {
 }
 
 inline privet::json to_json(const settings& s) {
-  return {{"data", s.data}, {"kind", s.kind}, {"partition", s.partition}, {"offices", s.offices}, {"hidden", s.hidden}, {"rounds", s.rounds},
-          {"local_epochs", s.local_epochs}, {"batch", s.batch}, {"optimizer", s.optimizer}, {"lr", s.lr}, {"momentum", s.momentum},
-          {"weight_decay", s.weight_decay}, {"smoothing", s.smoothing}, {"cosine", s.cosine}, {"standardise", s.standardise}, {"validate", s.validate}, {"seed", s.seed},
-          {"label", s.label}, {"group", s.group}};
+  return {{"data", s.data},
+          {"kind", s.kind},
+          {"partition", s.partition},
+          {"offices", s.offices},
+          {"hidden", s.hidden},
+          {"rounds", s.rounds},
+          {"local_epochs", s.local_epochs},
+          {"batch", s.batch},
+          {"optimizer", s.optimizer},
+          {"lr", s.lr},
+          {"momentum", s.momentum},
+          {"weight_decay", s.weight_decay},
+          {"smoothing", s.smoothing},
+          {"cosine", s.cosine},
+          {"standardise", s.standardise},
+          {"validate", s.validate},
+          {"seed", s.seed},
+          {"label", s.label},
+          {"group", s.group}};
 }
 
 /// Throws when a member is missing or of another type.
 inline settings settings_from(const privet::json& j) {
   settings s;
-  const auto read = [&]<class T>(const char* name, T& into) { into = privet::read_member<T>(j, name, "checkpoint settings").value(); };
-  read("data", s.data), read("kind", s.kind), read("partition", s.partition), read("offices", s.offices), read("hidden", s.hidden);
-  read("rounds", s.rounds), read("local_epochs", s.local_epochs), read("batch", s.batch), read("optimizer", s.optimizer), read("lr", s.lr);
-  read("momentum", s.momentum), read("weight_decay", s.weight_decay), read("smoothing", s.smoothing), read("cosine", s.cosine);
-  read("standardise", s.standardise), read("validate", s.validate), read("seed", s.seed), read("label", s.label), read("group", s.group);
-  privet::require(s.offices > 0 && s.rounds > 0 && s.local_epochs > 0 && s.batch > 0, privet::fault::state, "checkpoint settings: ", s.offices,
-                  " offices, ", s.rounds, " rounds, ", s.local_epochs, " local epochs, batch ", s.batch, "; expected at least 1 of each");
+  const auto read = [&]<class T>(const char* name, T& into) {
+    into = privet::read_member<T>(j, name, "checkpoint settings").value();
+  };
+  read("data", s.data), read("kind", s.kind), read("partition", s.partition), read("offices", s.offices),
+      read("hidden", s.hidden);
+  read("rounds", s.rounds), read("local_epochs", s.local_epochs), read("batch", s.batch),
+      read("optimizer", s.optimizer), read("lr", s.lr);
+  read("momentum", s.momentum), read("weight_decay", s.weight_decay), read("smoothing", s.smoothing),
+      read("cosine", s.cosine);
+  read("standardise", s.standardise), read("validate", s.validate), read("seed", s.seed),
+      read("label", s.label), read("group", s.group);
+  privet::require(s.offices > 0 && s.rounds > 0 && s.local_epochs > 0 && s.batch > 0, privet::fault::state,
+                  "checkpoint settings: ", s.offices, " offices, ", s.rounds, " rounds, ", s.local_epochs,
+                  " local epochs, batch ", s.batch, "; expected at least 1 of each");
   return s;
 }
 
@@ -85,7 +107,8 @@ inline std::string guess_kind(const std::string& data) {
 
 /// A partition's name, with Dirichlet's number after a colon.
 inline std::string check_partition(std::string& text) {
-  static const std::vector<std::string> known = {"subject", "stratified", "majority", "pick-two", "dirichlet"};
+  static const std::vector<std::string> known = {"subject", "stratified", "majority", "pick-two",
+                                                 "dirichlet"};
   const auto colon = text.find(':');
   const auto name = text.substr(0, colon);
   if (std::ranges::find(known, name) == known.end())
@@ -95,43 +118,64 @@ inline std::string check_partition(std::string& text) {
   double alpha = 0;
   const auto* end = text.data() + text.size();
   const auto read = std::from_chars(text.data() + colon + 1, end, alpha);
-  return read.ec == std::errc() && read.ptr == end && alpha > 0 ? "" : "alpha of '" + text + "' must be a positive number";
+  return read.ec == std::errc() && read.ptr == end && alpha > 0
+             ? ""
+             : "alpha of '" + text + "' must be a positive number";
 }
 
 /// The command line. Returns the exit status, or -1 to go on.
 inline int read_options(int count, char** words, options& o) {
-  CLI::App app{"Several offices train one model; their rows stay where they are. Compares the federation with training on all\n"
-               "data in one place and with each office alone, on people whom no model has seen."};
+  CLI::App app{
+      "Several offices train one model; their rows stay where they are. Compares the federation with "
+      "training on all\n"
+      "data in one place and with each office alone, on people whom no model has seen."};
   auto& s = o.chosen;
   const auto& positive = CLI::PositiveNumber;
   app.add_option("--data", s.data, "'synthetic', or a file or folder")->capture_default_str();
-  app.add_option("--kind", s.kind, "what the data is (guessed from its name)")->check(one_of({"synthetic", "wisdm", "uci-har", "csv"}));
-  app.add_option("--offices", s.offices, "how many offices share the data")->check(positive)->capture_default_str();
-  app.add_option("--partition", s.partition, "how they share it: subject, stratified, majority, pick-two, dirichlet:ALPHA")
+  app.add_option("--kind", s.kind, "what the data is (guessed from its name)")
+      ->check(one_of({"synthetic", "wisdm", "uci-har", "csv"}));
+  app.add_option("--offices", s.offices, "how many offices share the data")
+      ->check(positive)
+      ->capture_default_str();
+  app.add_option("--partition", s.partition,
+                 "how they share it: subject, stratified, majority, pick-two, dirichlet:ALPHA")
       ->check(CLI::Validator(check_partition, "NAME"));
-  app.add_option("--hidden", s.hidden, "widths of the hidden layers, as in 512,512")->delimiter(',')->check(positive);
-  app.add_option("--rounds", s.rounds, "how often the offices' models are averaged")->check(positive)->capture_default_str();
-  app.add_option("--local-epochs", o.local_epochs, "times an office goes through its rows in a round")->check(positive);
+  app.add_option("--hidden", s.hidden, "widths of the hidden layers, as in 512,512")
+      ->delimiter(',')
+      ->check(positive);
+  app.add_option("--rounds", s.rounds, "how often the offices' models are averaged")
+      ->check(positive)
+      ->capture_default_str();
+  app.add_option("--local-epochs", o.local_epochs, "times an office goes through its rows in a round")
+      ->check(positive);
   app.add_option("--batch", o.batch, "rows per step")->check(positive);
-  app.add_option("--optimizer", s.optimizer, "plain optimiser with a constant rate, instead of the kind's recipe")
+  app.add_option("--optimizer", s.optimizer,
+                 "plain optimiser with a constant rate, instead of the kind's recipe")
       ->check(one_of({"sgd", "rmsprop", "adam"}));
   app.add_option("--lr", o.lr, "learning rate")->check(number_from(1e-12, 1e6));
   app.add_option("--momentum", o.momentum, "momentum of sgd")->check(number_from(0, 1));
   app.add_option("--weight-decay", o.weight_decay, "weight decay")->check(number_from(0, 1e6));
   app.add_option("--smoothing", o.smoothing, "label smoothing")->check(number_from(0, 1));
-  app.add_flag("--validate", s.validate, "test on some of the training people and leave the test people alone: for choosing settings");
-  app.add_option("--seed", s.seed, "the same seed gives the same weights on any number of threads")->capture_default_str();
+  app.add_flag("--validate", s.validate,
+               "test on some of the training people and leave the test people alone: for choosing settings");
+  app.add_option("--seed", s.seed, "the same seed gives the same weights on any number of threads")
+      ->capture_default_str();
   app.add_option("--threads", o.threads, "threads to use")->check(positive);
   app.add_option("--label", s.label, "class column of a CSV file (the last)");
   app.add_option("--group", s.group, "column of a CSV file that names the person or site of a row");
-  app.add_option("--out", o.out, "folder for report.html, run.jsonl, model.safetensors and the checkpoint")->capture_default_str();
+  app.add_option("--out", o.out, "folder for report.html, run.jsonl, model.safetensors and the checkpoint")
+      ->capture_default_str();
   app.add_option("--json", o.json, "also write the whole record to this file");
-  app.add_option("--resume", o.resume, "continue the run whose checkpoint lies in this folder; takes only --threads and --json beside it");
+  app.add_option(
+      "--resume", o.resume,
+      "continue the run whose checkpoint lies in this folder; takes only --threads and --json beside it");
   if (const int status = parse(app, count, words); status >= 0) return status;
   if (o.resume.empty()) return -1;
   for (const auto* option : app.get_options())
-    if (const auto& name = option->get_name(); option->count() > 0 && name != "--resume" && name != "--threads" && name != "--json") {
-      std::cerr << "--resume takes its settings from the checkpoint, so " << name << " cannot be given beside it\n";
+    if (const auto& name = option->get_name();
+        option->count() > 0 && name != "--resume" && name != "--threads" && name != "--json") {
+      std::cerr << "--resume takes its settings from the checkpoint, so " << name
+                << " cannot be given beside it\n";
       return 2;
     }
   return -1;
@@ -142,9 +186,10 @@ inline settings complete(const options& o) {
   settings s = o.chosen;
   if (s.kind.empty()) s.kind = guess_kind(s.data);
   using privet::fault;
-  privet::require((s.kind == "synthetic") == (s.data == "synthetic"), fault::argument, "--kind ", s.kind, " with --data ", s.data,
-                  ": generated data is of kind 'synthetic', and only that is");
-  privet::require(s.kind == "csv" || (s.label.empty() && s.group.empty()), fault::argument, "--label and --group name columns of a CSV file, the kind is '", s.kind, "'");
+  privet::require((s.kind == "synthetic") == (s.data == "synthetic"), fault::argument, "--kind ", s.kind,
+                  " with --data ", s.data, ": generated data is of kind 'synthetic', and only that is");
+  privet::require(s.kind == "csv" || (s.label.empty() && s.group.empty()), fault::argument,
+                  "--label and --group name columns of a CSV file, the kind is '", s.kind, "'");
   const auto& r = *std::ranges::find(recipes(), s.kind, &recipe::kind);
   if (s.hidden.empty()) s.hidden = r.hidden;
   if (s.partition.empty()) s.partition = r.partition;
@@ -154,11 +199,13 @@ inline settings complete(const options& o) {
   const bool plain = !s.optimizer.empty();
   if (!plain) {
     s.optimizer = "sgd";
-    s.lr = r.lr, s.momentum = r.momentum, s.weight_decay = r.weight_decay, s.smoothing = r.smoothing, s.cosine = true;
+    s.lr = r.lr, s.momentum = r.momentum, s.weight_decay = r.weight_decay, s.smoothing = r.smoothing,
+    s.cosine = true;
   } else {
     s.lr = s.optimizer == "sgd" ? 0.05 : 0.001;
   }
-  privet::require(!o.momentum || s.optimizer == "sgd", fault::argument, "--momentum belongs to --optimizer sgd, not to ", s.optimizer);
+  privet::require(!o.momentum || s.optimizer == "sgd", fault::argument,
+                  "--momentum belongs to --optimizer sgd, not to ", s.optimizer);
   s.lr = o.lr.value_or(s.lr);
   s.momentum = o.momentum.value_or(s.momentum);
   s.weight_decay = o.weight_decay.value_or(s.weight_decay);

@@ -36,7 +36,8 @@ auto with_recipe(const settings& s, std::size_t rows, F&& f) {
   const std::size_t steps = s.rounds * s.local_epochs * ((rows + s.batch - 1) / s.batch);
   const auto call = [&](auto optimizer) {
     return f(local_recipe<decltype(chain(average_over_batch{}, weight_decay{}, optimizer, cosine_rate{}))>{
-        chain(average_over_batch{}, weight_decay{.rate = s.weight_decay}, optimizer, cosine_rate{.steps = steps, .floor = s.cosine ? 0.0 : 1.0}),
+        chain(average_over_batch{}, weight_decay{.rate = s.weight_decay}, optimizer,
+              cosine_rate{.steps = steps, .floor = s.cosine ? 0.0 : 1.0}),
         s.local_epochs, s.batch, softmax_cross_entropy{.smoothing = s.smoothing}});
   };
   if (s.optimizer == "adam") return call(adam{.learning_rate = s.lr});
@@ -46,7 +47,9 @@ auto with_recipe(const settings& s, std::size_t rows, F&& f) {
 
 class stopwatch {
  public:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
 
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
@@ -55,7 +58,8 @@ class stopwatch {
 /// Called after every round of any training; throws to stop it.
 using tick = std::function<void()>;
 
-inline void score(privet::model_result& result, const privet::network& model, const privet::parameters<float>& p, const privet::dataset<float>& test) {
+inline void score(privet::model_result& result, const privet::network& model,
+                  const privet::parameters<float>& p, const privet::dataset<float>& test) {
   const auto e = privet::evaluate(model, p, test);
   result.accuracy = e.confusion.accuracy();
   result.macro_f1 = e.confusion.macro_f1();
@@ -66,7 +70,8 @@ inline void score(privet::model_result& result, const privet::network& model, co
 
 /// Trains on one party's rows as many epochs as the federation does, scaled by that party's own
 /// numbers; the optimiser's state goes on from round to round.
-inline privet::model_result train_in_one_place(const settings& s, std::string name, privet::dataset<float> rows, privet::dataset<float> test,
+inline privet::model_result train_in_one_place(const settings& s, std::string name,
+                                               privet::dataset<float> rows, privet::dataset<float> test,
                                                std::uint32_t client, const tick& after_round) {
   using namespace privet;
   const stopwatch watch;
@@ -79,7 +84,8 @@ inline privet::model_result train_in_one_place(const settings& s, std::string na
   auto p = initialise<float>(model, s.seed);
   model_result result{.name = std::move(name)};
   with_recipe(s, rows.rows(), [&](const auto& recipe) {
-    local_training training(model, recipe.loss, recipe.steps, recipe.epochs, recipe.batch, rows.rows(), s.seed, client);
+    local_training training(model, recipe.loss, recipe.steps, recipe.epochs, recipe.batch, rows.rows(),
+                            s.seed, client);
     for (std::size_t r = 0; r < s.rounds; ++r) {
       training.resume(p, rows.view(), rows.labels, r);
       score(result, model, p, test);
@@ -105,10 +111,14 @@ inline privet::json to_json(const std::vector<privet::round_metrics>& metrics) {
 inline std::vector<privet::round_metrics> metrics_from(const privet::json& lines) {
   std::vector<privet::round_metrics> all;
   for (const auto& line : lines) {
-    const auto read = [&]<class T>(const char* name, T& into) { into = privet::read_member<T>(line, name, "checkpoint metrics").value(); };
+    const auto read = [&]<class T>(const char* name, T& into) {
+      into = privet::read_member<T>(line, name, "checkpoint metrics").value();
+    };
     auto& m = all.emplace_back();
-    read("round", m.round), read("accuracy", m.accuracy), read("macro_f1", m.macro_f1), read("log_loss", m.log_loss);
-    read("clients", m.clients), read("bytes_up", m.bytes_up), read("bytes_down", m.bytes_down), read("seconds", m.seconds);
+    read("round", m.round), read("accuracy", m.accuracy), read("macro_f1", m.macro_f1),
+        read("log_loss", m.log_loss);
+    read("clients", m.clients), read("bytes_up", m.bytes_up), read("bytes_down", m.bytes_down),
+        read("seconds", m.seconds);
   }
   return all;
 }
@@ -119,9 +129,11 @@ inline void train_federated(const settings& s, const study& data, std::size_t th
   using namespace privet;
   offices parties(model_of(s, data.train.schema));
   for (std::size_t k = 0; k < data.offices.size(); ++k)
-    with_recipe(s, data.offices[k].rows(), [&]<class Chain, class LossType>(const local_recipe<Chain, LossType>& recipe) {
-      parties.add(std::make_unique<office<Chain, LossType>>(static_cast<std::uint32_t>(k + 1), data.offices[k], recipe, s.seed));
-    });
+    with_recipe(s, data.offices[k].rows(),
+                [&]<class Chain, class LossType>(const local_recipe<Chain, LossType>& recipe) {
+                  parties.add(std::make_unique<office<Chain, LossType>>(static_cast<std::uint32_t>(k + 1),
+                                                                        data.offices[k], recipe, s.seed));
+                });
   aggregation_server server(fedavg{}, {.standardise = s.standardise, .seed = s.seed, .threads = threads});
   const auto& model = parties.model();
   const std::size_t done = run.metrics.size();
@@ -135,8 +147,8 @@ inline void train_federated(const settings& s, const study& data, std::size_t th
     const auto report = server.round(r);
     std::ranges::copy(report.weights, run.weights.shared().begin());
     score(run.result, model, run.weights, test);
-    run.metrics.push_back({report.round, run.result.accuracy, run.result.macro_f1, run.result.log_loss, report.clients, report.bytes_up - up,
-                           report.bytes_down - down, watch.seconds()});
+    run.metrics.push_back({report.round, run.result.accuracy, run.result.macro_f1, run.result.log_loss,
+                           report.clients, report.bytes_up - up, report.bytes_down - down, watch.seconds()});
     up = report.bytes_up, down = report.bytes_down;
     after_round(model);
   }

@@ -49,8 +49,11 @@ inline CLI::Validator number_from(double least, double limit) {
   return {[=](std::string& word) {
             double x = 0;
             const auto read = std::from_chars(word.data(), word.data() + word.size(), x);
-            const bool good = read.ec == std::errc() && read.ptr == word.data() + word.size() && x >= least && x < limit;
-            return good ? std::string() : "'" + word + "' must be a number in [" + CLI::detail::to_string(least) + ", " + CLI::detail::to_string(limit) + ")";
+            const bool good =
+                read.ec == std::errc() && read.ptr == word.data() + word.size() && x >= least && x < limit;
+            return good ? std::string()
+                        : "'" + word + "' must be a number in [" + CLI::detail::to_string(least) + ", " +
+                              CLI::detail::to_string(limit) + ")";
           },
           "NUMBER"};
 }

@@ -23,7 +23,9 @@ enum class stage_role {
 };
 
 template <class S>
-concept Stage = requires { { S::role } -> std::convertible_to<stage_role>; };
+concept Stage = requires {
+  { S::role } -> std::convertible_to<stage_role>;
+};
 template <class S>
 concept Bound = Stage<S> && S::role == stage_role::bound;
 template <class S>
@@ -31,7 +33,9 @@ concept Reduction = Stage<S> && S::role == stage_role::reduction;
 /// Law: a run slice by slice equals a run over the whole, and `slots` scalars of state per
 /// parameter are all it remembers.
 template <class S>
-concept Pointwise = Stage<S> && S::role == stage_role::pointwise && requires { { S::slots } -> std::convertible_to<std::size_t>; };
+concept Pointwise = Stage<S> && S::role == stage_role::pointwise && requires {
+  { S::slots } -> std::convertible_to<std::size_t>;
+};
 template <class S>
 concept Encoding = Stage<S> && S::role == stage_role::encoding;
 
@@ -47,7 +51,8 @@ struct update_context {
 template <class T>
 class state_slice {
  public:
-  state_slice(T* first, std::size_t stride, std::size_t size) noexcept : first_(first), stride_(stride), size_(size) {}
+  state_slice(T* first, std::size_t stride, std::size_t size) noexcept
+      : first_(first), stride_(stride), size_(size) {}
   std::span<T> slot(std::size_t k) const noexcept { return {first_ + k * stride_, size_}; }
 
  private:
@@ -72,7 +77,8 @@ consteval bool in_order() {
   if constexpr ((Stage<S> && ...)) {
     bool good = true;
     auto last = stage_role::bound;
-    ((good = good && (S::role > last || (S::role == last && (Bound<S> || Pointwise<S>))), last = S::role), ...);
+    ((good = good && (S::role > last || (S::role == last && (Bound<S> || Pointwise<S>))), last = S::role),
+     ...);
     return good;
   } else {
     return true; // somebody else reports that
@@ -146,7 +152,8 @@ class chain_of {
   /// Runs the pointwise stages, in order, over parameters [offset, offset + slice.size()).
   /// `slice` enters as the reduced gradient and leaves as the descent direction.
   template <class T>
-  void update(std::span<T> slice, std::size_t offset, chain_state<T>& state, const update_context<T>& context) const {
+  void update(std::span<T> slice, std::size_t offset, chain_state<T>& state,
+              const update_context<T>& context) const {
     std::size_t slot = 0;
     stages_.for_each([&]<class Stage>(const Stage& stage) {
       if constexpr (Pointwise<Stage>) {
@@ -168,14 +175,18 @@ class chain_of {
 ///           encoding; every stage must fit the label it meets (P002).
 template <class... S>
 constexpr auto chain(S... stages) {
-  static_assert((Stage<S> && ...), "[P002 chain-order] an argument of chain() is not a stage: it has no role. "
-                                   "Pass bounds, a reduction, pointwise stages or an encoding. docs/errors/P002.md");
+  static_assert((Stage<S> && ...),
+                "[P002 chain-order] an argument of chain() is not a stage: it has no role. "
+                "Pass bounds, a reduction, pointwise stages or an encoding. docs/errors/P002.md");
   constexpr bool ordered = detail::in_order<S...>();
-  static_assert(ordered, "[P002 chain-order] stages stand in an order that has no meaning: bounds come first, then one "
-                         "reduction, then pointwise stages, an encoding last. docs/errors/P002.md");
-  static_assert(!ordered || detail::label_fold<raw<unit::example>, S...>::fits,
-                "[P002 chain-order] a stage meets a value that it cannot take: noise needs a bound of its own norm "
-                "before it, with nothing between them that undoes the bound. docs/errors/P002.md");
+  static_assert(
+      ordered,
+      "[P002 chain-order] stages stand in an order that has no meaning: bounds come first, then one "
+      "reduction, then pointwise stages, an encoding last. docs/errors/P002.md");
+  static_assert(
+      !ordered || detail::label_fold<raw<unit::example>, S...>::fits,
+      "[P002 chain-order] a stage meets a value that it cannot take: noise needs a bound of its own norm "
+      "before it, with nothing between them that undoes the bound. docs/errors/P002.md");
   return chain_of<S...>(std::move(stages)...);
 }
 

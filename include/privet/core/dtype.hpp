@@ -53,7 +53,8 @@ constexpr std::optional<dtype> dtype_named(std::string_view name) noexcept {
 
 /// A C++ type that the elements of a file may be read as.
 template <class T>
-concept Stored = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, std::uint8_t> ||
+concept Stored =
+    std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, std::uint8_t> ||
     std::same_as<T, std::int8_t> || std::same_as<T, std::uint16_t> || std::same_as<T, std::int16_t> ||
     std::same_as<T, std::uint32_t> || std::same_as<T, std::int32_t> || std::same_as<T, std::uint64_t> ||
     std::same_as<T, std::int64_t>;

@@ -28,8 +28,8 @@ enum class fault : unsigned {
 };
 
 constexpr std::string_view name_of(fault kind) noexcept {
-  constexpr std::string_view names[] = {"",       "argument", "file",  "shape",   "format", "schema",
-                                        "label",  "leak",     "range", "message", "state",  "unsupported"};
+  constexpr std::string_view names[] = {"",      "argument", "file",  "shape",   "format", "schema",
+                                        "label", "leak",     "range", "message", "state",  "unsupported"};
   return names[static_cast<unsigned>(kind)];
 }
 

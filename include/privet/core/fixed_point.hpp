@@ -26,7 +26,9 @@ struct fixed_point {
   double limit() const noexcept { return std::ldexp(1.0, whole_bits); }
   bool holds(double x) const noexcept { return std::abs(x) < limit(); } // false for NaN
   /// Precondition: `holds(x)`.
-  int128 encode(double x) const noexcept { return static_cast<int128>(std::rint(std::ldexp(x, fraction_bits))); }
+  int128 encode(double x) const noexcept {
+    return static_cast<int128>(std::rint(std::ldexp(x, fraction_bits)));
+  }
   double decode(int128 sum) const noexcept { return std::ldexp(static_cast<double>(sum), -fraction_bits); }
 };
 
@@ -47,13 +49,14 @@ class fixed_sum {
     const double limit = encoding_.limit();
     for (std::size_t i = 0; i < values.size(); ++i)
       if (!(std::abs(static_cast<double>(values[i])) < limit))
-        return error::of(fault::range, "fixed-point sum: number ", i, " is ", values[i], ", the encoding holds less than ",
-                         limit, " in magnitude");
+        return error::of(fault::range, "fixed-point sum: number ", i, " is ", values[i],
+                         ", the encoding holds less than ", limit, " in magnitude");
     if (encoding_.whole_bits + encoding_.fraction_bits > 62) {
       for (std::size_t i = 0; i < values.size(); ++i) sums_[i] += encoding_.encode(values[i]);
     } else {
       const double scale = std::ldexp(1.0, encoding_.fraction_bits);
-      for (std::size_t i = 0; i < values.size(); ++i) sums_[i] += std::llrint(static_cast<double>(values[i]) * scale);
+      for (std::size_t i = 0; i < values.size(); ++i)
+        sums_[i] += std::llrint(static_cast<double>(values[i]) * scale);
     }
     return nothing{};
   }

@@ -119,9 +119,11 @@ class labelled {
   using label = L;
 
   explicit labelled(V value) : value_(std::move(value)) { // the only way in
-    static_assert(!Released<L> || Evaluated<V>,
-                  "[P008 lazy-release] a lazy random expression kept as a released value: every read draws the noise "
-                  "again, and the mean of the reads removes it. Evaluate it into a container first. docs/errors/P008.md");
+    static_assert(
+        !Released<L> || Evaluated<V>,
+        "[P008 lazy-release] a lazy random expression kept as a released value: every read draws the noise "
+        "again, and the mean of the reads removes it. Evaluate it into a container first. "
+        "docs/errors/P008.md");
   }
   const V& value() const& noexcept { return value_; }
   V&& value() && noexcept { return std::move(value_); }

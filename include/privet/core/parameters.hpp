@@ -62,7 +62,9 @@ class parameters {
   }
 
  private:
-  std::span<T> part(std::size_t offset, std::size_t n) noexcept { return std::span<T>(flat_).subspan(offset, n); }
+  std::span<T> part(std::size_t offset, std::size_t n) noexcept {
+    return std::span<T>(flat_).subspan(offset, n);
+  }
   std::span<const T> part(std::size_t offset, std::size_t n) const noexcept {
     return std::span<const T>(flat_).subspan(offset, n);
   }

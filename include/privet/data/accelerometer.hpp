@@ -75,12 +75,12 @@ struct rotation {
 struct motion {
   double steps_per_second = 0;
   double vertical = 0, forward = 0, sideways = 0;
-  double impact = 0;        ///< peak of the heel strike
-  double swing = 0;         ///< thigh, radians to either side
-  double lift = 0;          ///< mean forward lift of the thigh, radians
-  double lean = 0;          ///< of the trunk, radians
-  double second = 0;        ///< share of the second vertical harmonic
-  double irregularity = 0;  ///< relative wander of pace and force
+  double impact = 0;       ///< peak of the heel strike
+  double swing = 0;        ///< thigh, radians to either side
+  double lift = 0;         ///< mean forward lift of the thigh, radians
+  double lean = 0;         ///< of the trunk, radians
+  double second = 0;       ///< share of the second vertical harmonic
+  double irregularity = 0; ///< relative wander of pace and force
 };
 
 inline constexpr std::array<motion, 6> motions = {{
@@ -100,10 +100,10 @@ struct mount {
 
 /// The device's x, y, z in terms of forward, left, up.
 inline constexpr std::array<mount, 4> mounts = {{
-    {{{{{0, 1, 0}, {0, 0, 1}, {1, 0, 0}}}}, 1.0, 1.0, .8, 1.0, 1.35},   // upright at the thigh, screen outwards
-    {{{{{0, 0, 1}, {1, 0, 0}, {0, 1, 0}}}}, .85, .8, 1.0, .12, .40},    // lying along the belt, at the side
-    {{{{{0, -1, 0}, {0, 0, -1}, {1, 0, 0}}}}, .9, .6, .7, .08, .25},    // upside down on the chest
-    {{{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}}}, .7, .7, 1.2, .22, .80},     // flat in a bag, put down when sitting
+    {{{{{0, 1, 0}, {0, 0, 1}, {1, 0, 0}}}}, 1.0, 1.0, .8, 1.0, 1.35}, // upright at the thigh, screen outwards
+    {{{{{0, 0, 1}, {1, 0, 0}, {0, 1, 0}}}}, .85, .8, 1.0, .12, .40},  // lying along the belt, at the side
+    {{{{{0, -1, 0}, {0, 0, -1}, {1, 0, 0}}}}, .9, .6, .7, .08, .25},  // upside down on the chest
+    {{{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}}}, .7, .7, 1.2, .22, .80},   // flat in a bag, put down when sitting
 }};
 
 } // namespace detail
@@ -158,7 +158,8 @@ accelerometer_wearer accelerometer_wearer::draw(carrying place, Source& source) 
 
 template <RandomSource Source>
 std::vector<acceleration> accelerometer_wearer::record(activity what, double seconds, Source& source) const {
-  require(seconds >= 0 && seconds <= 86400, fault::argument, "record: ", seconds, " seconds, expected 0 to 86400");
+  require(seconds >= 0 && seconds <= 86400, fault::argument, "record: ", seconds,
+          " seconds, expected 0 to 86400");
   using std::numbers::pi;
   const auto normal = [&] { return detail::portable_normal(source); };
   const auto& how = detail::motions[static_cast<std::size_t>(what)];
@@ -171,8 +172,8 @@ std::vector<acceleration> accelerometer_wearer::record(activity what, double sec
   const double force = vigour * std::exp(.08 * normal()) * (moving ? rate / how.steps_per_second : 1);
   const double trunk = how.lean * (place == carrying::breast_pocket ? 1 : .4);
   const double tilt = seated ? -at.seated_tilt - slouch : trunk;
-  const auto device =
-      at.axes.after(detail::rotation::by(pose[0] + .05 * normal() + tilt, pose[1] + .05 * normal(), pose[2] + .07 * normal()));
+  const auto device = at.axes.after(detail::rotation::by(pose[0] + .05 * normal() + tilt,
+                                                         pose[1] + .05 * normal(), pose[2] + .07 * normal()));
 
   const double sway_rate = .2 + .15 * uniform01<double>(source);
   const double sway = (seated ? .004 : .012) * restlessness;
@@ -190,9 +191,14 @@ std::vector<acceleration> accelerometer_wearer::record(activity what, double sec
       const double foot = force * (1 + wander) * (stride < .5 ? 1 + asymmetry : 1 - asymmetry);
       const double since = step / rate; // seconds after the heel strike
       const double impact = foot * heel * how.impact * std::exp(-since / .06) * std::cos(2 * pi * 7 * since);
-      body.z = at.vertical * (foot * how.vertical * (std::sin(phase) + harmonics * how.second * std::sin(2 * phase + .6)) + impact);
-      body.x = at.forward * (foot * how.forward * (std::cos(phase + .5) + .4 * harmonics * std::cos(2 * phase)) - .5 * impact);
-      body.y = at.sideways * foot * how.sideways * (std::sin(side) + .35 * harmonics * std::sin(3 * side + .4));
+      body.z = at.vertical *
+               (foot * how.vertical * (std::sin(phase) + harmonics * how.second * std::sin(2 * phase + .6)) +
+                impact);
+      body.x =
+          at.forward *
+          (foot * how.forward * (std::cos(phase + .5) + .4 * harmonics * std::cos(2 * phase)) - .5 * impact);
+      body.y =
+          at.sideways * foot * how.sideways * (std::sin(side) + .35 * harmonics * std::sin(3 * side + .4));
       lean = at.swing * (how.lift + how.swing * force / vigour * std::sin(side));
     } else {
       if (uniform01<double>(source) < .004 * restlessness) fidget += .15 * normal();
@@ -216,10 +222,11 @@ std::vector<acceleration> accelerometer_wearer::record(activity what, double sec
 
 /// Who is in a synthetic study and how they live.
 struct accelerometer_options {
-  std::size_t wearers = 64; ///< numbered region by region
+  std::size_t wearers = 64;            ///< numbered region by region
   std::size_t windows_per_wearer = 50; ///< on average; a wearer has 50 % to 150 % of it
-  std::size_t regions = 4;  ///< region r favours two places for the telephone, one of them shared with region r + 1
-  double habit = .9;        ///< share of wearers who follow their region; the rest carry anywhere
+  std::size_t regions =
+      4;             ///< region r favours two places for the telephone, one of them shared with region r + 1
+  double habit = .9; ///< share of wearers who follow their region; the rest carry anywhere
 
   /// Contiguous blocks: of 64 wearers and 4 regions, 0 to 15 live in region 0, 16 to 31 in region 1.
   std::size_t region_of(std::size_t wearer) const { return wearer * regions / wearers; }
@@ -234,12 +241,14 @@ struct accelerometer_options {
 /// Errors    N001 for no wearers, windows or regions, more regions than wearers, habit outside [0, 1]
 /// Example   examples/apps/offices.cpp      Test  tests/data/accelerometer.test.cpp
 inline dataset<float> synthetic_accelerometer(const accelerometer_options& options, std::uint64_t seed) {
-  require(options.wearers > 0 && options.windows_per_wearer > 0, fault::argument, "accelerometer: ", options.wearers,
-          " wearers with ", options.windows_per_wearer, " windows each, expected at least 1 of both");
-  require(options.regions > 0 && options.regions <= options.wearers, fault::argument, "accelerometer: ",
-          options.regions, " regions for ", options.wearers, " wearers, expected 1 to ", options.wearers);
-  require(options.habit >= 0 && options.habit <= 1, fault::argument, "accelerometer: habit is ", options.habit,
-          ", expected 0 to 1");
+  require(options.wearers > 0 && options.windows_per_wearer > 0, fault::argument,
+          "accelerometer: ", options.wearers, " wearers with ", options.windows_per_wearer,
+          " windows each, expected at least 1 of both");
+  require(options.regions > 0 && options.regions <= options.wearers, fault::argument,
+          "accelerometer: ", options.regions, " regions for ", options.wearers, " wearers, expected 1 to ",
+          options.wearers);
+  require(options.habit >= 0 && options.habit <= 1, fault::argument, "accelerometer: habit is ",
+          options.habit, ", expected 0 to 1");
   constexpr std::array<double, 6> usual_share = {.34, .24, .13, .12, .09, .08};
   constexpr std::size_t places = detail::mounts.size();
 
@@ -257,7 +266,8 @@ inline dataset<float> synthetic_accelerometer(const accelerometer_options& optio
 
     std::array<double, 6> share;
     double total = 0;
-    for (std::size_t a = 0; a < 6; ++a) total += share[a] = usual_share[a] * std::exp(.4 * detail::portable_normal(source));
+    for (std::size_t a = 0; a < 6; ++a)
+      total += share[a] = usual_share[a] * std::exp(.4 * detail::portable_normal(source));
     const double windows = static_cast<double>(options.windows_per_wearer) * (.5 + uniform01<double>(source));
     for (std::size_t a = 0; a < 6; ++a) {
       auto left = static_cast<std::size_t>(std::max(1.0, std::round(windows * share[a] / total)));

@@ -89,11 +89,12 @@ class standardiser {
     for (std::size_t c = 0; c < m.columns(); ++c) {
       const double n = m.count(c), sum = m.sum(c), squares = m.sum_of_squares(c);
       const double mean = n > 0 ? sum / n : 0, mean_square = n > 0 ? squares / n : 0;
-      const double variance = mean_square - mean * mean, noise = smallest_ratio * mean_square + smallest_variance;
-      require(std::isfinite(n) && n >= 0 && std::isfinite(sum) && std::isfinite(squares) &&
-                  variance >= -noise,
-              fault::argument, "standardiser: column ", c + 1, " has count ", n, ", sum ", sum,
-              ", sum of squares ", squares, ": no rows have these");
+      const double variance = mean_square - mean * mean,
+                   noise = smallest_ratio * mean_square + smallest_variance;
+      require(
+          std::isfinite(n) && n >= 0 && std::isfinite(sum) && std::isfinite(squares) && variance >= -noise,
+          fault::argument, "standardiser: column ", c + 1, " has count ", n, ", sum ", sum,
+          ", sum of squares ", squares, ": no rows have these");
       s.shift_.push_back(mean);
       s.scale_.push_back(variance > noise ? 1 / std::sqrt(variance) : 1);
     }

@@ -21,11 +21,12 @@ inline constexpr int wisdm_sample_milliseconds = 50;     ///< 20 Hz
 
 /// Column names, exactly as in WISDM_ar_v1.1_transformed.arff (without UNIQUE_ID, user and class).
 inline constexpr std::array<std::string_view, 43> wisdm_feature_names = {
-    "X0",        "X1",        "X2",        "X3",        "X4",        "X5",        "X6",       "X7",   "X8",
-    "X9",        "Y0",        "Y1",        "Y2",        "Y3",        "Y4",        "Y5",       "Y6",   "Y7",
-    "Y8",        "Y9",        "Z0",        "Z1",        "Z2",        "Z3",        "Z4",       "Z5",   "Z6",
-    "Z7",        "Z8",        "Z9",        "XAVG",      "YAVG",      "ZAVG",      "XPEAK",    "YPEAK", "ZPEAK",
-    "XABSOLDEV", "YABSOLDEV", "ZABSOLDEV", "XSTANDDEV", "YSTANDDEV", "ZSTANDDEV", "RESULTANT"};
+    "X0",        "X1",        "X2",       "X3",    "X4",        "X5",        "X6",        "X7",
+    "X8",        "X9",        "Y0",       "Y1",    "Y2",        "Y3",        "Y4",        "Y5",
+    "Y6",        "Y7",        "Y8",       "Y9",    "Z0",        "Z1",        "Z2",        "Z3",
+    "Z4",        "Z5",        "Z6",       "Z7",    "Z8",        "Z9",        "XAVG",      "YAVG",
+    "ZAVG",      "XPEAK",     "YPEAK",    "ZPEAK", "XABSOLDEV", "YABSOLDEV", "ZABSOLDEV", "XSTANDDEV",
+    "YSTANDDEV", "ZSTANDDEV", "RESULTANT"};
 
 /// Class names in the order of the same file.
 inline constexpr std::array<std::string_view, 6> wisdm_class_names = {"Walking",    "Jogging", "Upstairs",
@@ -53,7 +54,8 @@ class wisdm_feature_extractor {
  public:
   static constexpr std::size_t feature_count = wisdm_feature_names.size();
 
-  explicit wisdm_feature_extractor(wisdm_columns columns = wisdm_columns::as_described) noexcept : columns_(columns) {
+  explicit wisdm_feature_extractor(wisdm_columns columns = wisdm_columns::as_described) noexcept
+      : columns_(columns) {
     features_.fill(missing);
   }
 
@@ -61,7 +63,8 @@ class wisdm_feature_extractor {
   /// Throws [N001] for a value that is not finite or beyond 1e6 m/s^2; the sample is not added.
   bool push(T x, T y, T z) {
     for (const T a : {x, y, z})
-      if (!(std::abs(a) <= T(1e6))) fail(fault::argument, "acceleration: got ", a, " m/s^2, expected at most 1e6 either way");
+      if (!(std::abs(a) <= T(1e6)))
+        fail(fault::argument, "acceleration: got ", a, " m/s^2, expected at most 1e6 either way");
     samples_[0][filled_] = x;
     samples_[1][filled_] = y;
     samples_[2][filled_] = z;
@@ -80,7 +83,14 @@ class wisdm_feature_extractor {
  private:
   using series = std::array<T, wisdm_window_samples>;
   static constexpr T missing = std::numeric_limits<T>::quiet_NaN();
-  enum column : std::size_t { bins = 0, mean = 30, peak = 33, absolute_deviation = 36, deviation = 39, resultant = 42 };
+  enum column : std::size_t {
+    bins = 0,
+    mean = 30,
+    peak = 33,
+    absolute_deviation = 36,
+    deviation = 39,
+    resultant = 42
+  };
 
   void describe_window() noexcept {
     for (std::size_t axis = 0; axis < 3; ++axis) describe_axis(axis);
@@ -99,8 +109,10 @@ class wisdm_feature_extractor {
     const T low = *least, range = *greatest - low;
 
     std::array<int, 10> counts{};
-    for (const T v : s) ++counts[range > 0 ? std::min<std::size_t>(9, static_cast<std::size_t>((v - low) / range * 10)) : 0];
-    for (std::size_t b = 0; b < 10; ++b) features_[bins + 10 * axis + b] = T(counts[b]) / T(wisdm_window_samples);
+    for (const T v : s)
+      ++counts[range > 0 ? std::min<std::size_t>(9, static_cast<std::size_t>((v - low) / range * 10)) : 0];
+    for (std::size_t b = 0; b < 10; ++b)
+      features_[bins + 10 * axis + b] = T(counts[b]) / T(wisdm_window_samples);
 
     T centre{};
     if (axis != 0 || columns_ == wisdm_columns::as_described) {
@@ -139,8 +151,10 @@ class wisdm_feature_extractor {
     std::size_t first = 0, last = 0, intervals = 0;
     for_each_peak(s, [&](std::size_t at, T height) {
       if (height < limit) return;
-      if (first == 0) first = at;
-      else ++intervals;
+      if (first == 0)
+        first = at;
+      else
+        ++intervals;
       last = at;
     });
     return T((last - first) * wisdm_sample_milliseconds) / T(intervals);

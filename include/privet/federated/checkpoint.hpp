@@ -19,7 +19,9 @@ struct checkpoint {
 
 /// Errors: N002 when the file cannot be written; what was there before is then still there.
 inline status save_checkpoint(const std::filesystem::path& path, const checkpoint& c) {
-  return write_file_atomically(path, write_weights(c.model, c.weights, {{"privet.rounds_done", concat(c.rounds_done)}, {"privet.run", json_text(c.run)}}));
+  return write_file_atomically(
+      path, write_weights(c.model, c.weights,
+                          {{"privet.rounds_done", concat(c.rounds_done)}, {"privet.run", json_text(c.run)}}));
 }
 
 /// Errors: N002 for a file that cannot be read, N004 and N010 for one that is no checkpoint.
@@ -29,7 +31,8 @@ inline result<checkpoint> load_checkpoint(const std::filesystem::path& path) {
   const std::string place = path.string();
   const auto read = [&](std::string_view name) -> result<json> {
     const auto found = file->metadata().find(name);
-    if (found == file->metadata().end()) return error::of(fault::state, place, ": no checkpoint of a federation, it lacks ", in_quotes(name));
+    if (found == file->metadata().end())
+      return error::of(fault::state, place, ": no checkpoint of a federation, it lacks ", in_quotes(name));
     return parse_json(found->second, concat(place, ": ", name));
   };
   const auto description = read("privet.network"), done = read("privet.rounds_done");

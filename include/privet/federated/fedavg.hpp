@@ -19,14 +19,15 @@ namespace privet {
 ///   finish(state, w)   weights -= the aggregate; the state is empty again; N003, N009 as values
 /// Law       a linear one gives the same bits for any order of arrival, in O(parameters) memory
 template <class A>
-concept Aggregator = requires(const A aggregator, std::size_t n, const client_update& update, std::span<float> weights) {
-  typename A::trust;
-  { A::linear } -> std::convertible_to<bool>;
-  requires requires(decltype(aggregator.init(n)) & state) {
-    { aggregator.absorb(state, update) } -> std::same_as<status>;
-    { aggregator.finish(state, weights) } -> std::same_as<status>;
-  };
-};
+concept Aggregator =
+    requires(const A aggregator, std::size_t n, const client_update& update, std::span<float> weights) {
+      typename A::trust;
+      { A::linear } -> std::convertible_to<bool>;
+      requires requires(decltype(aggregator.init(n))& state) {
+        { aggregator.absorb(state, update) } -> std::same_as<status>;
+        { aggregator.finish(state, weights) } -> std::same_as<status>;
+      };
+    };
 
 /// Federated averaging: the mean of the clients' weights, by examples.
 ///
@@ -53,14 +54,16 @@ struct federated_average {
 
   status absorb(state& s, const client_update& update) const {
     if (!(update.weight > 0 && update.weight <= 1))
-      return error::of(fault::message, "fedavg: client ", update.sender, " has weight ", update.weight, ", expected 0 < weight <= 1");
+      return error::of(fault::message, "fedavg: client ", update.sender, " has weight ", update.weight,
+                       ", expected 0 < weight <= 1");
     if (auto added = s.updates.add(std::span<const float>(update.shared)); !added) return added;
     return s.weight.add(std::span<const double>(&update.weight, 1));
   }
 
   status finish(state& s, std::span<float> weights) const {
     if (weights.size() != s.updates.size())
-      return error::of(fault::shape, "fedavg: ", weights.size(), " weights, the updates have ", s.updates.size());
+      return error::of(fault::shape, "fedavg: ", weights.size(), " weights, the updates have ",
+                       s.updates.size());
     const double arrived = s.weight[0];
     if (!(arrived > 0)) return error::of(fault::message, "fedavg: no update arrived in this round");
     for (std::size_t i = 0; i < weights.size(); ++i)

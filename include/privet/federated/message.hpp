@@ -20,19 +20,19 @@ namespace privet {
 
 /// What a message is. Odd kinds go to a client, even ones come back.
 enum class message_kind : std::uint16_t {
-  ask_schema = 1,     ///< empty
-  schema = 2,         ///< JSON: features, classes, scaling, rows
-  ask_moments = 3,    ///< all clients' rows, u64
-  moments = 4,        ///< f64: count, sum, sum of squares per column, each divided by all rows
-  agree = 5,          ///< f64: the moments that all clients scale by
-  agreed = 6,         ///< empty; the header's schema hash names the scaling
-  architecture = 7,   ///< JSON: the model (nn/describe.hpp)
-  ready = 8,          ///< u64: parameters
-  ask_start = 9,      ///< u64: seed; the first client starts the weights
-  start = 10,         ///< f32: weights
-  train = 11,         ///< u64: rows of all clients of this round; f32: weights
-  update = 12,        ///< u64 examples, u64 steps, f64 weight, f64 loss; f32: update
-  refusal = 14        ///< text: why the client will not
+  ask_schema = 1,   ///< empty
+  schema = 2,       ///< JSON: features, classes, scaling, rows
+  ask_moments = 3,  ///< all clients' rows, u64
+  moments = 4,      ///< f64: count, sum, sum of squares per column, each divided by all rows
+  agree = 5,        ///< f64: the moments that all clients scale by
+  agreed = 6,       ///< empty; the header's schema hash names the scaling
+  architecture = 7, ///< JSON: the model (nn/describe.hpp)
+  ready = 8,        ///< u64: parameters
+  ask_start = 9,    ///< u64: seed; the first client starts the weights
+  start = 10,       ///< f32: weights
+  train = 11,       ///< u64: rows of all clients of this round; f32: weights
+  update = 12,      ///< u64 examples, u64 steps, f64 weight, f64 loss; f32: update
+  refusal = 14      ///< text: why the client will not
 };
 
 struct message {
@@ -51,7 +51,8 @@ inline constexpr std::string_view message_magic = "PRIV";
 inline constexpr std::uint16_t message_version = 1;
 
 /// Tells accidents, not attackers, from what was sent. `head` is the header before the checksum.
-inline std::uint64_t message_checksum(std::span<const std::byte> head, std::span<const std::byte> bytes) noexcept {
+inline std::uint64_t message_checksum(std::span<const std::byte> head,
+                                      std::span<const std::byte> bytes) noexcept {
   std::uint64_t sum = 0xcbf29ce484222325u;
   const auto mix = [&](std::uint64_t word) { sum = (sum ^ word) * 0x9E3779B97F4A7C15u, sum ^= sum >> 29; };
   for (std::size_t i = 0; i + 8 <= head.size(); i += 8) mix(load_little<std::uint64_t>(head.data() + i));
@@ -68,7 +69,10 @@ inline std::uint64_t message_checksum(std::span<const std::byte> head, std::span
 inline std::vector<std::byte> encode(const message& m) {
   byte_writer out;
   out.reserve(message_header_bytes + m.body.size());
-  out.put(detail::message_magic).put(detail::message_version).put(static_cast<std::uint16_t>(m.kind)).put(m.schema_hash);
+  out.put(detail::message_magic)
+      .put(detail::message_version)
+      .put(static_cast<std::uint16_t>(m.kind))
+      .put(m.schema_hash);
   out.put(m.round).put(m.sender).put<std::uint64_t>(m.body.size());
   out.put(detail::message_checksum(out.view(), m.body));
   out.put(std::span<const std::byte>(m.body));
@@ -80,9 +84,11 @@ inline result<message> decode_message(std::span<const std::byte> bytes) {
   byte_reader in(bytes, "message");
   const auto magic = in.take_bytes(detail::message_magic.size());
   if (!magic) return magic.error();
-  if (text_of(*magic) != detail::message_magic) return error::of(fault::format, "message: does not start with 'PRIV'");
+  if (text_of(*magic) != detail::message_magic)
+    return error::of(fault::format, "message: does not start with 'PRIV'");
   if (in.left() < message_header_bytes - detail::message_magic.size())
-    return error::of(fault::format, "message: ", bytes.size(), " bytes, a header alone has ", message_header_bytes);
+    return error::of(fault::format, "message: ", bytes.size(), " bytes, a header alone has ",
+                     message_header_bytes);
   const auto version = *in.take<std::uint16_t>(), kind = *in.take<std::uint16_t>();
   message m;
   m.kind = static_cast<message_kind>(kind);
@@ -91,11 +97,13 @@ inline result<message> decode_message(std::span<const std::byte> bytes) {
   m.sender = *in.take<std::uint32_t>();
   const auto length = *in.take<std::uint64_t>(), checksum = *in.take<std::uint64_t>();
   if (version != detail::message_version)
-    return error::of(fault::unsupported, "message: format version ", version, ", this build reads ", detail::message_version);
+    return error::of(fault::unsupported, "message: format version ", version, ", this build reads ",
+                     detail::message_version);
   if (length != in.left())
     return error::of(fault::message, "message: says ", length, " bytes follow, ", in.left(), " do");
   const auto body = *in.take_bytes(in.left());
-  if (detail::message_checksum(bytes.first(message_header_bytes - sizeof checksum), body) != checksum) return error::of(fault::message, "message: damaged on the way, its checksum differs");
+  if (detail::message_checksum(bytes.first(message_header_bytes - sizeof checksum), body) != checksum)
+    return error::of(fault::message, "message: damaged on the way, its checksum differs");
   m.body.assign(body.begin(), body.end());
   return m;
 }
@@ -106,12 +114,14 @@ namespace detail {
 template <class T>
 result<std::vector<T>> take_numbers(byte_reader& in, std::string_view what) {
   if (in.left() % sizeof(T) != 0)
-    return error::of(fault::message, what, ": ", in.left(), " bytes are no whole number of ", sizeof(T), "-byte numbers");
+    return error::of(fault::message, what, ": ", in.left(), " bytes are no whole number of ", sizeof(T),
+                     "-byte numbers");
   const auto raw = *in.take_bytes(in.left());
   std::vector<T> numbers(raw.size() / sizeof(T));
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     numbers[i] = load_little<T>(raw.data() + i * sizeof(T));
-    if (!std::isfinite(numbers[i])) return error::of(fault::message, what, ": number ", i, " is ", numbers[i]);
+    if (!std::isfinite(numbers[i]))
+      return error::of(fault::message, what, ": number ", i, " is ", numbers[i]);
   }
   return numbers;
 }
@@ -156,7 +166,10 @@ struct client_schema {
   std::uint64_t rows = 0;
 };
 inline std::vector<std::byte> encode_schema(const client_schema& c) {
-  const auto text = json_text(json{{"features", c.schema.features}, {"classes", c.schema.classes}, {"scaling", c.schema.scaling}, {"rows", c.rows}});
+  const auto text = json_text(json{{"features", c.schema.features},
+                                   {"classes", c.schema.classes},
+                                   {"scaling", c.schema.scaling},
+                                   {"rows", c.rows}});
   const auto bytes = bytes_of(text);
   return {bytes.begin(), bytes.end()};
 }
@@ -209,12 +222,14 @@ inline result<client_update> decode_update(const message& m) {
   client_update u;
   u.sender = m.sender;
   u.schema_hash = m.schema_hash;
-  if (in.left() < 32) return error::of(fault::message, "update: ", in.left(), " bytes, at least 32 are needed");
+  if (in.left() < 32)
+    return error::of(fault::message, "update: ", in.left(), " bytes, at least 32 are needed");
   u.examples = *in.take<std::uint64_t>();
   u.steps = *in.take<std::uint64_t>();
   u.weight = *in.take<double>();
   u.loss = *in.take<double>();
-  if (!std::isfinite(u.weight) || !std::isfinite(u.loss)) return error::of(fault::message, "update: weight ", u.weight, ", loss ", u.loss);
+  if (!std::isfinite(u.weight) || !std::isfinite(u.loss))
+    return error::of(fault::message, "update: weight ", u.weight, ", loss ", u.loss);
   auto shared = detail::take_numbers<float>(in, "update");
   if (!shared) return shared.error();
   u.shared = std::move(*shared);

@@ -66,13 +66,21 @@ class office : public participant {
     if (!m) return m.error();
     try {
       switch (m->kind) {
-        case message_kind::ask_schema: return make(message_kind::schema, *m, encode_schema({data_.schema, data_.rows()}));
-        case message_kind::ask_moments: return sum_moments(*m);
-        case message_kind::agree: return agree(*m);
-        case message_kind::architecture: return build(*m);
-        case message_kind::ask_start: return start(*m);
-        case message_kind::train: return train(*m);
-        default: return error::of(fault::message, "office ", id_, ": message kind ", static_cast<unsigned>(m->kind), " is none that a client answers");
+        case message_kind::ask_schema:
+          return make(message_kind::schema, *m, encode_schema({data_.schema, data_.rows()}));
+        case message_kind::ask_moments:
+          return sum_moments(*m);
+        case message_kind::agree:
+          return agree(*m);
+        case message_kind::architecture:
+          return build(*m);
+        case message_kind::ask_start:
+          return start(*m);
+        case message_kind::train:
+          return train(*m);
+        default:
+          return error::of(fault::message, "office ", id_, ": message kind ", static_cast<unsigned>(m->kind),
+                           " is none that a client answers");
       }
     } catch (const exception& why) { // a caller's mistake there is a peer's mistake here
       return error{why.kind(), why.what()};
@@ -84,7 +92,9 @@ class office : public participant {
   result<message> sum_moments(const message& m) {
     const auto all = decode_number(m.body, "ask_moments");
     if (!all) return all.error();
-    if (*all < data_.rows()) return error::of(fault::message, "office ", id_, ": has ", data_.rows(), " rows, all clients together ", *all);
+    if (*all < data_.rows())
+      return error::of(fault::message, "office ", id_, ": has ", data_.rows(), " rows, all clients together ",
+                       *all);
     if (!data_.schema.scaling.empty()) return scaled_already();
     auto sums = moments::of(data_).values;
     for (auto& x : sums) x /= static_cast<double>(*all);
@@ -98,7 +108,8 @@ class office : public participant {
       const auto scaling = standardiser::from({std::move(*values)});
       // Refused before `apply`, which would take the rows with it.
       if (scaling.columns() != data_.columns())
-        return error::of(fault::shape, "office ", id_, ": a scaling of ", scaling.columns(), " columns, the data has ", data_.columns());
+        return error::of(fault::shape, "office ", id_, ": a scaling of ", scaling.columns(),
+                         " columns, the data has ", data_.columns());
       if (!data_.schema.scaling.empty()) return scaled_already();
       data_ = scaling.apply(std::move(data_));
     }
@@ -107,56 +118,68 @@ class office : public participant {
   }
 
   result<message> build(const message& m) {
-    if (!agreed_) return error::of(fault::message, "office ", id_, ": sent a model before a scaling was agreed on");
+    if (!agreed_)
+      return error::of(fault::message, "office ", id_, ": sent a model before a scaling was agreed on");
     const auto description = parse_json(text_of(m.body), "architecture");
     if (!description) return description.error();
     auto model = read_network(*description, "architecture");
     if (!model) return model.error();
     if (model->in_width() != data_.columns() || model->out_width() != data_.classes())
-      return error::of(fault::shape, "office ", id_, ": the model reads ", model->in_width(), " columns and knows ", model->out_width(),
-                       " classes, the data has ", data_.columns(), " and ", data_.classes());
+      return error::of(fault::shape, "office ", id_, ": the model reads ", model->in_width(),
+                       " columns and knows ", model->out_width(), " classes, the data has ", data_.columns(),
+                       " and ", data_.classes());
     training_.reset(); // a model that does not fit into memory leaves none, not half of one
     weights_ = model->template make_parameters<float>();
     check_rows(*model, data_.view(), std::span<const std::int32_t>(data_.labels));
-    training_.emplace(*model, recipe_.loss, recipe_.steps, recipe_.epochs, recipe_.batch, data_.rows(), seed_, id_);
+    training_.emplace(*model, recipe_.loss, recipe_.steps, recipe_.epochs, recipe_.batch, data_.rows(), seed_,
+                      id_);
     return make(message_kind::ready, m, encode_number(weights_.shared().size()));
   }
 
   result<message> start(const message& m) {
     const auto seed = decode_number(m.body, "ask_start");
     if (!seed) return seed.error();
-    if (!training_) return error::of(fault::message, "office ", id_, ": asked for weights before it was sent a model");
+    if (!training_)
+      return error::of(fault::message, "office ", id_, ": asked for weights before it was sent a model");
     const auto first = initialise<float>(training_->model(), *seed);
     return make(message_kind::start, m, encode_numbers(std::span<const float>(first.shared())));
   }
 
   result<message> train(const message& m) {
-    if (!training_) return error::of(fault::message, "office ", id_, ": asked to train before it was sent a model");
+    if (!training_)
+      return error::of(fault::message, "office ", id_, ": asked to train before it was sent a model");
     if (m.schema_hash != data_.schema.hash())
-      return error::of(fault::schema, "office ", id_, ": the round is for another schema than ", data_.schema.hash_text());
+      return error::of(fault::schema, "office ", id_, ": the round is for another schema than ",
+                       data_.schema.hash_text());
     const auto order = decode_order(m.body);
     if (!order) return order.error();
     const auto shared = weights_.shared();
     if (order->weights.size() != shared.size())
-      return error::of(fault::shape, "office ", id_, ": got ", order->weights.size(), " weights, the model has ", shared.size());
-    if (order->examples < data_.rows()) return error::of(fault::message, "office ", id_, ": has ", data_.rows(), " rows, the round ", order->examples);
+      return error::of(fault::shape, "office ", id_, ": got ", order->weights.size(),
+                       " weights, the model has ", shared.size());
+    if (order->examples < data_.rows())
+      return error::of(fault::message, "office ", id_, ": has ", data_.rows(), " rows, the round ",
+                       order->examples);
 
     std::ranges::copy(order->weights, shared.begin());
     const auto done = training_->run(weights_, data_.view(), data_.labels, m.round);
     if (!std::isfinite(done.loss))
-      return error::of(fault::range, "office ", id_, ": training diverged, its loss is ", done.loss, "; a lower learning rate may help");
+      return error::of(fault::range, "office ", id_, ": training diverged, its loss is ", done.loss,
+                       "; a lower learning rate may help");
     client_update u;
     u.examples = data_.rows();
     u.steps = done.steps;
     u.loss = done.loss;
     u.weight = static_cast<double>(data_.rows()) / static_cast<double>(order->examples);
     u.shared.resize(shared.size());
-    for (std::size_t i = 0; i < shared.size(); ++i) u.shared[i] = static_cast<float>(u.weight * (static_cast<double>(order->weights[i]) - shared[i]));
+    for (std::size_t i = 0; i < shared.size(); ++i)
+      u.shared[i] = static_cast<float>(u.weight * (static_cast<double>(order->weights[i]) - shared[i]));
     return make(message_kind::update, m, encode_update(u));
   }
 
   error scaled_already() const {
-    return error::of(fault::schema, "office ", id_, ": its data is scaled already: ", in_quotes(data_.schema.scaling));
+    return error::of(fault::schema, "office ", id_,
+                     ": its data is scaled already: ", in_quotes(data_.schema.scaling));
   }
   message make(message_kind kind, const message& request, std::vector<std::byte> body) const {
     return {kind, data_.schema.hash(), request.round, id_, std::move(body)};

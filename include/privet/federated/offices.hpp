@@ -10,7 +10,8 @@
 namespace privet {
 
 /// Cuts a data set into one for each office; the parts come from data/partition.hpp.
-inline std::vector<dataset<float>> split_by(const dataset<float>& data, const std::vector<std::vector<std::uint32_t>>& parts) {
+inline std::vector<dataset<float>> split_by(const dataset<float>& data,
+                                            const std::vector<std::vector<std::uint32_t>>& parts) {
   std::vector<dataset<float>> all;
   for (const auto& rows : parts) all.push_back(data.select(rows));
   return all;
@@ -25,10 +26,13 @@ struct local_sgd {
 
   /// Throws N001 for a rate or a momentum that is none.
   auto recipe() const {
-    require(learning_rate >= 0 && std::isfinite(learning_rate), fault::argument, "local_sgd: learning rate ", learning_rate,
-            ", expected a finite number from 0");
-    require(momentum >= 0 && momentum < 1, fault::argument, "local_sgd: momentum ", momentum, ", expected 0 <= momentum < 1");
-    return local_recipe{chain(average_over_batch{}, sgd{.learning_rate = learning_rate, .momentum = momentum}), epochs, batch};
+    require(learning_rate >= 0 && std::isfinite(learning_rate), fault::argument, "local_sgd: learning rate ",
+            learning_rate, ", expected a finite number from 0");
+    require(momentum >= 0 && momentum < 1, fault::argument, "local_sgd: momentum ", momentum,
+            ", expected 0 <= momentum < 1");
+    return local_recipe{
+        chain(average_over_batch{}, sgd{.learning_rate = learning_rate, .momentum = momentum}), epochs,
+        batch};
   }
 };
 
@@ -36,12 +40,13 @@ struct local_sgd {
 class offices {
  public:
   template <class List>
-  offices(const layer_stack<List>& model, std::vector<dataset<float>> data, const local_sgd& local, std::uint64_t seed = 0)
+  offices(const layer_stack<List>& model, std::vector<dataset<float>> data, const local_sgd& local,
+          std::uint64_t seed = 0)
       : offices(model, std::move(data), local.recipe(), seed) {}
 
   template <class List, class Chain, class LossType>
-  offices(const layer_stack<List>& model, std::vector<dataset<float>> data, const local_recipe<Chain, LossType>& recipe,
-          std::uint64_t seed = 0)
+  offices(const layer_stack<List>& model, std::vector<dataset<float>> data,
+          const local_recipe<Chain, LossType>& recipe, std::uint64_t seed = 0)
       : model_(model) {
     for (auto& rows : data) {
       const auto id = static_cast<std::uint32_t>(members_.size() + 1);

@@ -37,15 +37,15 @@ struct server_options {
   bool standardise = true;           ///< agree on one mean and deviation per column before round 1
   starter start = starter::authority;
   std::uint64_t seed = 0;
-  std::size_t threads = 1;           ///< how many clients to wait for at once; never changes the result
+  std::size_t threads = 1; ///< how many clients to wait for at once; never changes the result
 };
 
 /// What an observer hears after each round.
 struct round_report {
-  std::size_t round = 0;          ///< 1 for the first
+  std::size_t round = 0; ///< 1 for the first
   std::size_t clients = 0;
-  double loss = 0;                ///< mean of the clients' losses, by examples
-  std::uint64_t bytes_up = 0;     ///< client to server, since the federation opened
+  double loss = 0;            ///< mean of the clients' losses, by examples
+  std::uint64_t bytes_up = 0; ///< client to server, since the federation opened
   std::uint64_t bytes_down = 0;
   std::span<const float> weights; ///< the global model, shared group
 };
@@ -58,9 +58,10 @@ using round_observer = std::function<void(const round_report&)>;
 ///           and one message for each thread
 template <Aggregator A = fedavg>
 class aggregation_server {
-  static_assert(std::same_as<typename A::trust, trusted>,
-                "[P004 clear-update] clear updates would be sent to an aggregator that nobody trusts to see them. Seal "
-                "them, mask them, release them with noise, or drop run_by(curious{}). docs/errors/P004.md");
+  static_assert(
+      std::same_as<typename A::trust, trusted>,
+      "[P004 clear-update] clear updates would be sent to an aggregator that nobody trusts to see them. Seal "
+      "them, mask them, release them with noise, or drop run_by(curious{}). docs/errors/P004.md");
 
  public:
   explicit aggregation_server(A aggregator = {}, server_options options = {})
@@ -71,9 +72,11 @@ class aggregation_server {
   void open(std::span<transport* const> clients, const network& model, std::span<const float> weights = {}) {
     const std::size_t size = model.sizes().shared;
     require(!clients.empty(), fault::argument, "a federation needs at least one client");
-    require(weights.empty() || weights.size() == size, fault::shape, "a start from ", weights.size(), " weights, the model has ", size);
+    require(weights.empty() || weights.size() == size, fault::shape, "a start from ", weights.size(),
+            " weights, the model has ", size);
     clients_.clear();
-    for (std::size_t i = 0; i < clients.size(); ++i) clients_.push_back({clients[i], static_cast<std::uint32_t>(i + 1), 0});
+    for (std::size_t i = 0; i < clients.size(); ++i)
+      clients_.push_back({clients[i], static_cast<std::uint32_t>(i + 1), 0});
     bytes_up_ = bytes_down_ = 0;
     compare_schemas();
     agree_on_scaling();
@@ -107,7 +110,8 @@ class aggregation_server {
   }
 
   /// `open`, then `count` rounds, each reported.
-  void run(std::span<transport* const> clients, const network& model, rounds count, const round_observer& observe = {}) {
+  void run(std::span<transport* const> clients, const network& model, rounds count,
+           const round_observer& observe = {}) {
     require(count.count > 0, fault::argument, "a federation of 0 rounds, needs at least 1");
     open(clients, model);
     for (std::size_t r = 0; r < count.count; ++r) {
@@ -130,8 +134,8 @@ class aggregation_server {
   template <class Model>
   parameters<float> weights_for(const Model& model) const {
     auto p = model.template make_parameters<float>();
-    require(p.shared().size() == weights_.size(), fault::shape, "the model has ", p.shared().size(), " shared parameters, the federation ",
-            weights_.size());
+    require(p.shared().size() == weights_.size(), fault::shape, "the model has ", p.shared().size(),
+            " shared parameters, the federation ", weights_.size());
     std::ranges::copy(weights_, p.shared().begin());
     return p;
   }
@@ -161,16 +165,18 @@ class aggregation_server {
   }
 
   /// Sends and waits; the reply is the kind asked for, from this client and this round.
-  message exchange(const client& c, std::span<const std::byte> request, message_kind kind, std::size_t round) {
+  message exchange(const client& c, std::span<const std::byte> request, message_kind kind,
+                   std::size_t round) {
     expect(c, c.link->send(request));
     bytes_down_ += request.size();
     const auto bytes = expect(c, c.link->receive());
     bytes_up_ += bytes.size();
     auto reply = expect(c, decode_message(bytes));
-    if (reply.kind == message_kind::refusal) (void)expect(c, status(error{fault::message, printable(text_of(reply.body), 1000)}));
-    require(reply.kind == kind && reply.sender == c.id && reply.round == round, fault::message, "client ", c.id, ": answered kind ",
-            static_cast<unsigned>(reply.kind), " of sender ", reply.sender, ", round ", reply.round, "; expected kind ",
-            static_cast<unsigned>(kind), ", round ", round);
+    if (reply.kind == message_kind::refusal)
+      (void)expect(c, status(error{fault::message, printable(text_of(reply.body), 1000)}));
+    require(reply.kind == kind && reply.sender == c.id && reply.round == round, fault::message, "client ",
+            c.id, ": answered kind ", static_cast<unsigned>(reply.kind), " of sender ", reply.sender,
+            ", round ", reply.round, "; expected kind ", static_cast<unsigned>(kind), ", round ", round);
     return reply;
   }
 
@@ -194,15 +200,17 @@ class aggregation_server {
     const std::span<client> all(clients_);
     const auto hear = [&](client& c, const message& reply) {
       auto described = expect(c, decode_schema(reply.body));
-      require(described.rows > 0 && described.rows <= std::numeric_limits<std::uint32_t>::max(), fault::argument, "client ", c.id, " has ",
-              described.rows, " rows, expected 1 to 2^32 - 1");
+      require(described.rows > 0 && described.rows <= std::numeric_limits<std::uint32_t>::max(),
+              fault::argument, "client ", c.id, " has ", described.rows, " rows, expected 1 to 2^32 - 1");
       rows_ += c.rows = described.rows;
       return std::move(described.schema);
     };
-    ask(all.first(1), question, message_kind::schema, [&](client& c, const message& reply) { schema_ = hear(c, reply); });
+    ask(all.first(1), question, message_kind::schema,
+        [&](client& c, const message& reply) { schema_ = hear(c, reply); });
     ask(all.subspan(1), question, message_kind::schema, [&](client& c, const message& reply) {
       if (const auto difference = first_difference(schema_, hear(c, reply)))
-        fail(fault::schema, "client 1 and client ", c.id, " describe their data differently: ", printable(*difference, 1000));
+        fail(fault::schema, "client 1 and client ", c.id,
+             " describe their data differently: ", printable(*difference, 1000));
     });
   }
 
@@ -214,31 +222,36 @@ class aggregation_server {
       const fixed_point wide{.fraction_bits = 64, .whole_bits = 44};
       const std::size_t columns = schema_.features.size();
       fixed_sum sum(3 * columns, wide);
-      ask(clients_, make(message_kind::ask_moments, 0, encode_number(rows_)), message_kind::moments, [&](const client& c, const message& reply) {
-        const auto values = expect(c, decode_numbers<double>(reply.body, "moments"));
-        for (std::size_t i = 0; i < values.size() && values.size() == sum.size(); ++i) // another length is refused below
-          if (!wide.holds(values[i]))
-            fail(fault::range, "client ", c.id, ": column ", in_quotes(schema_.features[i % columns]),
-                 " has numbers too large to agree on a scaling (beyond four million); divide it by a constant first");
-        expect(c, sum.add(std::span<const double>(values)));
-      });
+      ask(clients_, make(message_kind::ask_moments, 0, encode_number(rows_)), message_kind::moments,
+          [&](const client& c, const message& reply) {
+            const auto values = expect(c, decode_numbers<double>(reply.body, "moments"));
+            for (std::size_t i = 0; i < values.size() && values.size() == sum.size();
+                 ++i) // another length is refused below
+              if (!wide.holds(values[i]))
+                fail(fault::range, "client ", c.id, ": column ", in_quotes(schema_.features[i % columns]),
+                     " has numbers too large to agree on a scaling (beyond four million); divide it by a "
+                     "constant first");
+            expect(c, sum.add(std::span<const double>(values)));
+          });
       for (std::size_t i = 0; i < sum.size(); ++i) moments_.values.push_back(sum[i]);
       schema_.scaling = standardiser::from(moments_).fingerprint();
     }
-    ask(clients_, make(message_kind::agree, 0, encode_numbers(std::span<const double>(moments_.values))), message_kind::agreed,
-        [&](const client& c, const message& reply) {
-          require(reply.schema_hash == schema_.hash(), fault::schema, "client ", c.id, " scales its data differently than agreed");
+    ask(clients_, make(message_kind::agree, 0, encode_numbers(std::span<const double>(moments_.values))),
+        message_kind::agreed, [&](const client& c, const message& reply) {
+          require(reply.schema_hash == schema_.hash(), fault::schema, "client ", c.id,
+                  " scales its data differently than agreed");
         });
   }
 
   void send_model(const network& model) {
     const auto text = json_text(describe(model));
     const auto bytes = bytes_of(text);
-    ask(clients_, make(message_kind::architecture, 0, {bytes.begin(), bytes.end()}), message_kind::ready, [&](const client& c, const message& reply) {
-      const auto count = expect(c, decode_number(reply.body, "ready"));
-      require(count == model.sizes().shared, fault::shape, "client ", c.id, " reads the model as ", count, " parameters, it has ",
-              model.sizes().shared);
-    });
+    ask(clients_, make(message_kind::architecture, 0, {bytes.begin(), bytes.end()}), message_kind::ready,
+        [&](const client& c, const message& reply) {
+          const auto count = expect(c, decode_number(reply.body, "ready"));
+          require(count == model.sizes().shared, fault::shape, "client ", c.id, " reads the model as ", count,
+                  " parameters, it has ", model.sizes().shared);
+        });
   }
 
   std::vector<float> first_weights(const network& model) {
@@ -249,8 +262,8 @@ class aggregation_server {
     const client& c = clients_[0];
     const auto request = encode(make(message_kind::ask_start, 0, encode_number(options_.seed)));
     auto first = expect(c, decode_numbers<float>(exchange(c, request, message_kind::start, 0).body, "start"));
-    require(first.size() == model.sizes().shared, fault::shape, "client ", c.id, " starts from ", first.size(), " weights, the model has ",
-            model.sizes().shared);
+    require(first.size() == model.sizes().shared, fault::shape, "client ", c.id, " starts from ",
+            first.size(), " weights, the model has ", model.sizes().shared);
     return first;
   }
 
@@ -266,10 +279,13 @@ class aggregation_server {
   }
 
   void check_update(const client& c, const client_update& u, std::uint64_t examples) const {
-    require(u.schema_hash == schema_.hash(), fault::schema, "client ", c.id, ": its update is for another schema");
-    require(u.examples == c.rows, fault::message, "client ", c.id, ": trained on ", u.examples, " rows, it had announced ", c.rows);
+    require(u.schema_hash == schema_.hash(), fault::schema, "client ", c.id,
+            ": its update is for another schema");
+    require(u.examples == c.rows, fault::message, "client ", c.id, ": trained on ", u.examples,
+            " rows, it had announced ", c.rows);
     const double weight = static_cast<double>(c.rows) / static_cast<double>(examples);
-    require(u.weight == weight, fault::message, "client ", c.id, ": weighs itself ", u.weight, ", its share is ", weight);
+    require(u.weight == weight, fault::message, "client ", c.id, ": weighs itself ", u.weight,
+            ", its share is ", weight);
   }
 
   A aggregator_;

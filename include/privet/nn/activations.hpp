@@ -29,7 +29,8 @@ void map_delta(std::size_t n, const T* y, const T* dy, T* dx, F&& f) {
 /// max(x, 0). NaN stays NaN; the derivative at 0 is 0.
 struct relu : elementwise {
   template <class Arch, class T>
-  void forward(std::span<const T>, std::size_t rows, std::size_t in, std::size_t, const T* x, T* y, layer_context) const {
+  void forward(std::span<const T>, std::size_t rows, std::size_t in, std::size_t, const T* x, T* y,
+               layer_context) const {
     const auto zero = simd::broadcast<Arch>(T{});
     detail::map<Arch>(rows * in, x, y, [&](auto v) { return simd::select(v < zero, zero, v); });
   }
@@ -45,7 +46,8 @@ struct relu : elementwise {
 /// global namespace, and `using namespace privet` would make the plain name ambiguous.
 struct tanh_layer : elementwise {
   template <class Arch, class T>
-  void forward(std::span<const T>, std::size_t rows, std::size_t in, std::size_t, const T* x, T* y, layer_context) const {
+  void forward(std::span<const T>, std::size_t rows, std::size_t in, std::size_t, const T* x, T* y,
+               layer_context) const {
     detail::map<Arch>(rows * in, x, y, [](auto v) { return simd::tanh(v); });
   }
   template <class Arch, class T>
@@ -59,13 +61,15 @@ struct tanh_layer : elementwise {
 /// 1 / (1 + exp(-x)).
 struct sigmoid : elementwise {
   template <class Arch, class T>
-  void forward(std::span<const T>, std::size_t rows, std::size_t in, std::size_t, const T* x, T* y, layer_context) const {
+  void forward(std::span<const T>, std::size_t rows, std::size_t in, std::size_t, const T* x, T* y,
+               layer_context) const {
     const auto one = simd::broadcast<Arch>(T{1});
     detail::map<Arch>(rows * in, x, y, [&](auto v) { return simd::divide(one, one + simd::exp(-v)); });
   }
   template <class Arch, class T>
   void backward(std::span<const T>, const layer_rows<T>& call, const T* dy, T* dx, layer_context) const {
-    detail::map_delta<Arch>(call.rows * call.in, call.output, dy, dx, [](auto d, auto y) { return d * simd::fma(-y, y, y); });
+    detail::map_delta<Arch>(call.rows * call.in, call.output, dy, dx,
+                            [](auto d, auto y) { return d * simd::fma(-y, y, y); });
   }
 };
 

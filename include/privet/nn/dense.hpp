@@ -28,7 +28,8 @@ struct dense {
   static constexpr bool mixes_examples(mode) noexcept { return false; }
 
   template <class Arch, class T>
-  void forward(std::span<const T> p, std::size_t rows, std::size_t, std::size_t, const T* x, T* y, layer_context) const {
+  void forward(std::span<const T> p, std::size_t rows, std::size_t, std::size_t, const T* x, T* y,
+               layer_context) const {
     simd::affine<Arch>(rows, out, in, x, p.data(), p.data() + in * out, y);
   }
 

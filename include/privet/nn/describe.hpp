@@ -31,15 +31,18 @@ inline result<any_layer> read_layer(const json& facts, const std::string& place)
   if (*type == "dropout") {
     const auto rate = read_member<double>(facts, "rate", place);
     if (!rate) return rate.error();
-    if (!(*rate >= 0 && *rate < 1)) return error::of(fault::format, place, ": dropout rate ", *rate, ", expected 0 <= rate < 1");
+    if (!(*rate >= 0 && *rate < 1))
+      return error::of(fault::format, place, ": dropout rate ", *rate, ", expected 0 <= rate < 1");
     return any_layer(dropout(*rate));
   }
   if (*type == "dense") {
-    const auto in = read_member<std::size_t>(facts, "in", place), out = read_member<std::size_t>(facts, "out", place);
+    const auto in = read_member<std::size_t>(facts, "in", place),
+               out = read_member<std::size_t>(facts, "out", place);
     if (!in) return in.error();
     if (!out) return out.error();
     if (*in == 0 || *out == 0 || *in > most_units || *out > most_units)
-      return error::of(fault::format, place, ": dense ", *in, " x ", *out, ", widths must be 1 to ", most_units);
+      return error::of(fault::format, place, ": dense ", *in, " x ", *out, ", widths must be 1 to ",
+                       most_units);
     return any_layer(dense<>{*in, *out});
   }
   return error::of(fault::unsupported, place, ": unknown layer type ", in_quotes(*type));
@@ -52,7 +55,8 @@ template <class List>
 json describe(const layer_stack<List>& model) {
   json layers = json::array();
   model.layers().for_each([&](const auto& layer) {
-    std::visit([&](const auto& erased) { layers.push_back(detail::describe_layer(erased)); }, detail::erase(layer));
+    std::visit([&](const auto& erased) { layers.push_back(detail::describe_layer(erased)); },
+               detail::erase(layer));
   });
   return {{"format", "privet.network"}, {"version", 1}, {"layers", std::move(layers)}};
 }
@@ -65,9 +69,11 @@ inline result<network> read_network(const json& description, std::string_view pl
   const auto version = read_member<int>(description, "version", place);
   if (!version) return version.error();
   if (*format != "privet.network" || *version != 1)
-    return error::of(fault::unsupported, place, ": ", in_quotes(*format), " version ", *version, ", this build reads 'privet.network' version 1");
+    return error::of(fault::unsupported, place, ": ", in_quotes(*format), " version ", *version,
+                     ", this build reads 'privet.network' version 1");
   const auto found = description.find("layers");
-  if (found == description.end() || !found->is_array() || found->empty() || found->size() > detail::most_layers)
+  if (found == description.end() || !found->is_array() || found->empty() ||
+      found->size() > detail::most_layers)
     return error::of(fault::format, place, ": layers must be a list of 1 to ", detail::most_layers);
 
   std::vector<any_layer> layers;
@@ -78,7 +84,8 @@ inline result<network> read_network(const json& description, std::string_view pl
     parameters += std::visit([](const auto& l) { return l.size(0); }, *layer);
     units += width = std::visit([&](const auto& l) { return l.out_width(width); }, *layer);
     if (parameters > detail::most_parameters || units > detail::most_units)
-      return error::of(fault::format, place, ": more than ", detail::most_parameters, " parameters or ", detail::most_units, " units");
+      return error::of(fault::format, place, ": more than ", detail::most_parameters, " parameters or ",
+                       detail::most_units, " units");
     layers.push_back(std::move(*layer));
   }
   try {

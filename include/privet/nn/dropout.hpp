@@ -30,7 +30,8 @@ struct dropout : elementwise {
     apply(rows, in, x, y, context);
   }
   template <class Arch, class T>
-  void backward(std::span<const T>, const layer_rows<T>& call, const T* dy, T* dx, layer_context context) const {
+  void backward(std::span<const T>, const layer_rows<T>& call, const T* dy, T* dx,
+                layer_context context) const {
     apply(call.rows, call.in, dy, dx, context);
   }
 

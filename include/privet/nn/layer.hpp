@@ -81,8 +81,8 @@ struct layer_rows {
 ///   accumulate(call, dy, g)              g += sum over rows of the gradients
 ///   mixes_examples(mode)                 whether one row's output depends on other rows
 template <class L>
-concept Layer = requires(const L layer, std::size_t n, layer_rows<float> call, std::span<const float> p, const float* x,
-                         float* y, layer_context context) {
+concept Layer = requires(const L layer, std::size_t n, layer_rows<float> call, std::span<const float> p,
+                         const float* x, float* y, layer_context context) {
   { layer.out_width(n) } -> std::convertible_to<std::size_t>;
   { layer.accepts(n) } -> std::convertible_to<bool>;
   { layer.size(n) } -> std::convertible_to<std::size_t>;
@@ -93,11 +93,12 @@ concept Layer = requires(const L layer, std::size_t n, layer_rows<float> call, s
 
 /// A layer that reads parameters.
 template <class L>
-concept ParametricLayer = Layer<L> && requires(const L layer, layer_rows<float> call, const float* dy, std::span<float> v) {
-  layer.template add_squared_norms<simd::default_arch>(call, dy, v);
-  layer.template accumulate<simd::default_arch>(call, dy, v);
-  { layer.tensors() } -> std::same_as<std::vector<named_tensor>>;
-};
+concept ParametricLayer =
+    Layer<L> && requires(const L layer, layer_rows<float> call, const float* dy, std::span<float> v) {
+      layer.template add_squared_norms<simd::default_arch>(call, dy, v);
+      layer.template accumulate<simd::default_arch>(call, dy, v);
+      { layer.tensors() } -> std::same_as<std::vector<named_tensor>>;
+    };
 
 /// Base of layers without parameters that map each value on its own.
 struct elementwise {

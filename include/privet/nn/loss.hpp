@@ -18,8 +18,8 @@ namespace privet {
 ///   evaluate(rows, w, outputs, targets, losses, deltas)
 ///                       losses (rows), deltas (rows, w): d losses[r] / d outputs[r][j]
 template <class L>
-concept Loss = requires(const L loss, std::size_t n, const float* outputs, const typename L::template target<float>* targets,
-                        float* losses, float* deltas) {
+concept Loss = requires(const L loss, std::size_t n, const float* outputs,
+                        const typename L::template target<float>* targets, float* losses, float* deltas) {
   { loss.targets_per_row(n) } -> std::convertible_to<std::size_t>;
   loss.template evaluate<simd::default_arch>(n, n, outputs, targets, losses, deltas);
 };

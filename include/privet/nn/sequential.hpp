@@ -41,7 +41,8 @@ class layer_stack {
 
   /// Runs rows through every layer; the last layer's output is `tape.output(depth() - 1)`.
   template <class Arch = simd::default_arch, class T>
-  void forward(std::span<const T> p, std::size_t rows, const T* x, tape<T>& memory, layer_context context = {}) const {
+  void forward(std::span<const T> p, std::size_t rows, const T* x, tape<T>& memory,
+               layer_context context = {}) const {
     for (std::size_t i = 0; i < depth(); ++i) {
       context.layer = static_cast<std::uint32_t>(i);
       layers_.visit(i, [&](const auto& layer) {
@@ -54,12 +55,13 @@ class layer_stack {
   /// From the delta of the last layer to the delta of every layer's output. The delta of the
   /// network's input is not computed: nobody reads it.
   template <class Arch = simd::default_arch, class T>
-  void backward(std::span<const T> p, std::size_t rows, const T* x, tape<T>& memory, layer_context context = {}) const {
+  void backward(std::span<const T> p, std::size_t rows, const T* x, tape<T>& memory,
+                layer_context context = {}) const {
     for (std::size_t i = depth(); i-- > 1;) {
       context.layer = static_cast<std::uint32_t>(i);
       layers_.visit(i, [&](const auto& layer) {
-        layer.template backward<Arch>(slice(p, i), call(i, rows, x, memory), static_cast<const T*>(memory.delta(i)),
-                                      memory.delta(i - 1), context);
+        layer.template backward<Arch>(slice(p, i), call(i, rows, x, memory),
+                                      static_cast<const T*>(memory.delta(i)), memory.delta(i - 1), context);
       });
     }
   }
@@ -70,7 +72,8 @@ class layer_stack {
   void squared_norms(std::size_t rows, const T* x, tape<T>& memory, std::span<T> norms) const {
     std::fill_n(norms.begin(), rows, T{});
     for_each_parametric([&](std::size_t i, const auto& layer) {
-      layer.template add_squared_norms<Arch>(call(i, rows, x, memory), static_cast<const T*>(memory.delta(i)), norms);
+      layer.template add_squared_norms<Arch>(call(i, rows, x, memory), static_cast<const T*>(memory.delta(i)),
+                                             norms);
     });
   }
 
@@ -142,8 +145,8 @@ class layer_stack {
       const std::size_t out = layer.out_width(width), size = layer.size(width);
       require(ParametricLayer<L> || size == 0, fault::argument, "layer ", index, " reads ", size,
               " parameters, but is no ParametricLayer: they would never be trained or saved");
-      require(width <= widest_layer && out <= widest_layer, fault::argument, "layer ", index, " is ", width, " by ", out, ", at most ",
-              widest_layer, " wide is possible");
+      require(width <= widest_layer && out <= widest_layer, fault::argument, "layer ", index, " is ", width,
+              " by ", out, ", at most ", widest_layer, " wide is possible");
       places_.push_back({width, out, offset, size});
       width = out;
       offset += size;
@@ -183,9 +186,11 @@ class layer_stack {
 
   template <class Arch, class T>
   static void select_row(T* row, std::size_t width, T coefficient, T factor) {
-    const auto zero = simd::broadcast<Arch>(T{}), c = simd::broadcast<Arch>(coefficient), f = simd::broadcast<Arch>(factor);
+    const auto zero = simd::broadcast<Arch>(T{}), c = simd::broadcast<Arch>(coefficient),
+               f = simd::broadcast<Arch>(factor);
     simd::for_each_batch<Arch, T>(width, [&](std::size_t j, std::size_t n) {
-      simd::store_lanes<Arch, T>(row + j, simd::select(c == zero, zero, simd::load_lanes<Arch>(row + j, n) * f), n);
+      simd::store_lanes<Arch, T>(row + j,
+                                 simd::select(c == zero, zero, simd::load_lanes<Arch>(row + j, n) * f), n);
     });
   }
 
@@ -197,8 +202,8 @@ namespace detail {
 
 /// The widths of a static list, folded at compile time.
 struct static_shape {
-  std::size_t width = dynamic;   ///< of the rows so far
-  std::size_t parameters = 0;    ///< so far; `dynamic` when a width is
+  std::size_t width = dynamic; ///< of the rows so far
+  std::size_t parameters = 0;  ///< so far; `dynamic` when a width is
   bool fits = true;
 };
 
@@ -231,9 +236,11 @@ consteval static_shape shape_of() {
 template <Layer... L>
   requires(sizeof...(L) > 0)
 class sequential : public layer_stack<indexed_list<L...>> {
-  static_assert(detail::shape_of<L...>().fits,
-                "[P012 layer-shape] two neighbouring layers disagree about the width between them: the second reads "
-                "another number of columns than the first writes. Compare the widths in sequential{...}. docs/errors/P012.md");
+  static_assert(
+      detail::shape_of<L...>().fits,
+      "[P012 layer-shape] two neighbouring layers disagree about the width between them: the second reads "
+      "another number of columns than the first writes. Compare the widths in sequential{...}. "
+      "docs/errors/P012.md");
 
  public:
   static constexpr std::size_t parameter_count = detail::shape_of<L...>().parameters;

@@ -24,7 +24,8 @@ void transpose(std::size_t rows, std::size_t columns, const T* in, T* out) {
 /// The file's bytes. Names are `<layer>.weight` (out, in) and `<layer>.bias` (out); the metadata
 /// holds the architecture under "privet.network" besides what the caller adds.
 template <class Model, class T>
-std::vector<std::byte> write_weights(const Model& model, const parameters<T>& p, safetensors_metadata metadata = {}) {
+std::vector<std::byte> write_weights(const Model& model, const parameters<T>& p,
+                                     safetensors_metadata metadata = {}) {
   const auto tensors = model.tensors();
   aligned_vector<T> flat(p.shared().size());
   std::vector<tensor_entry> entries;
@@ -43,14 +44,15 @@ std::vector<std::byte> write_weights(const Model& model, const parameters<T>& p,
 
 /// Reads the weights of `model`. Errors: N003 for a tensor of another shape, N004 for a missing one.
 template <class T, class Model>
-result<parameters<T>> read_weights(const Model& model, const safetensors_file& file, std::string_view place = "weights") {
+result<parameters<T>> read_weights(const Model& model, const safetensors_file& file,
+                                   std::string_view place = "weights") {
   auto p = model.template make_parameters<T>();
   for (const auto& tensor : model.tensors()) {
     const auto* const entry = file.find(tensor.name);
     if (!entry) return error::of(fault::format, place, ": no tensor ", in_quotes(tensor.name));
     if (entry->shape != tensor.shape)
-      return error::of(fault::shape, place, ": tensor ", in_quotes(tensor.name), " is ", shape_text(entry->shape), ", expected ",
-                       shape_text(tensor.shape));
+      return error::of(fault::shape, place, ": tensor ", in_quotes(tensor.name), " is ",
+                       shape_text(entry->shape), ", expected ", shape_text(tensor.shape));
     std::vector<T> values(tensor.size);
     if (const auto copied = entry->template copy_to<T>(values); !copied) return copied.error();
     T* const to = p.shared().data() + tensor.offset;

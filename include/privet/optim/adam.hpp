@@ -28,16 +28,19 @@ struct adam {
 
   void check() const {
     detail::check_rate("adam", learning_rate);
-    require(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1 && epsilon > 0, fault::argument, "adam: beta1 ", beta1, ", beta2 ", beta2,
-            ", epsilon ", epsilon, ", expected 0 <= beta < 1 and epsilon > 0");
+    require(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1 && epsilon > 0, fault::argument,
+            "adam: beta1 ", beta1, ", beta2 ", beta2, ", epsilon ", epsilon,
+            ", expected 0 <= beta < 1 and epsilon > 0");
   }
 
   template <class T>
   void update(std::span<T> g, std::size_t, state_slice<T> state, const update_context<T>& context) const {
     using arch = simd::default_arch;
     const double t = static_cast<double>(context.step) + 1;
-    const auto keep1 = simd::broadcast<arch>(static_cast<T>(beta1)), new1 = simd::broadcast<arch>(static_cast<T>(1 - beta1));
-    const auto keep2 = simd::broadcast<arch>(static_cast<T>(beta2)), new2 = simd::broadcast<arch>(static_cast<T>(1 - beta2));
+    const auto keep1 = simd::broadcast<arch>(static_cast<T>(beta1)),
+               new1 = simd::broadcast<arch>(static_cast<T>(1 - beta1));
+    const auto keep2 = simd::broadcast<arch>(static_cast<T>(beta2)),
+               new2 = simd::broadcast<arch>(static_cast<T>(1 - beta2));
     const auto rate = simd::broadcast<arch>(static_cast<T>(learning_rate / (1 - std::pow(beta1, t))));
     const auto root = simd::broadcast<arch>(static_cast<T>(1 / std::sqrt(1 - std::pow(beta2, t))));
     const auto floor = simd::broadcast<arch>(static_cast<T>(epsilon));
@@ -48,7 +51,8 @@ struct adam {
       const auto square = simd::fma(keep2, simd::load_lanes<arch>(v + i, n), new2 * gradient * gradient);
       simd::store_lanes<arch, T>(m + i, mean, n);
       simd::store_lanes<arch, T>(v + i, square, n);
-      simd::store_lanes<arch, T>(g.data() + i, simd::divide(rate * mean, simd::fma(simd::sqrt(square), root, floor)), n);
+      simd::store_lanes<arch, T>(g.data() + i,
+                                 simd::divide(rate * mean, simd::fma(simd::sqrt(square), root, floor)), n);
     });
   }
 };
@@ -71,7 +75,8 @@ struct adamw {
   void check() const { adam{learning_rate, beta1, beta2, epsilon}.check(); }
 
   template <class T>
-  void update(std::span<T> g, std::size_t offset, state_slice<T> state, const update_context<T>& context) const {
+  void update(std::span<T> g, std::size_t offset, state_slice<T> state,
+              const update_context<T>& context) const {
     adam{learning_rate, beta1, beta2, epsilon}.update(g, offset, state, context);
     const T decay = static_cast<T>(learning_rate * weight_decay);
     for (std::size_t i = 0; i < g.size(); ++i) g[i] += decay * context.parameters[i];

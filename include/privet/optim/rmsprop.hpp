@@ -23,15 +23,17 @@ struct rmsprop {
 
   void check() const {
     detail::check_rate("rmsprop", learning_rate);
-    require(smoothing >= 0 && smoothing < 1 && epsilon > 0, fault::argument, "rmsprop: smoothing ", smoothing, ", epsilon ", epsilon,
-            ", expected 0 <= smoothing < 1 and epsilon > 0");
+    require(smoothing >= 0 && smoothing < 1 && epsilon > 0, fault::argument, "rmsprop: smoothing ", smoothing,
+            ", epsilon ", epsilon, ", expected 0 <= smoothing < 1 and epsilon > 0");
   }
 
   template <class T>
   void update(std::span<T> g, std::size_t, state_slice<T> state, const update_context<T>&) const {
     using arch = simd::default_arch;
-    const auto keep = simd::broadcast<arch>(static_cast<T>(smoothing)), fresh = simd::broadcast<arch>(static_cast<T>(1 - smoothing));
-    const auto rate = simd::broadcast<arch>(static_cast<T>(learning_rate)), floor = simd::broadcast<arch>(static_cast<T>(epsilon));
+    const auto keep = simd::broadcast<arch>(static_cast<T>(smoothing)),
+               fresh = simd::broadcast<arch>(static_cast<T>(1 - smoothing));
+    const auto rate = simd::broadcast<arch>(static_cast<T>(learning_rate)),
+               floor = simd::broadcast<arch>(static_cast<T>(epsilon));
     T* const v = state.slot(0).data();
     simd::for_each_batch<arch, T>(g.size(), [&](std::size_t i, std::size_t n) {
       const auto gradient = simd::load_lanes<arch>(g.data() + i, n);

@@ -22,7 +22,8 @@ struct sgd {
 
   void check() const {
     detail::check_rate("sgd", learning_rate);
-    require(momentum >= 0 && momentum < 1, fault::argument, "sgd: momentum ", momentum, ", expected 0 <= momentum < 1");
+    require(momentum >= 0 && momentum < 1, fault::argument, "sgd: momentum ", momentum,
+            ", expected 0 <= momentum < 1");
   }
 
   template <class T>

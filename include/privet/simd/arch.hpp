@@ -124,7 +124,8 @@ T fma(T a, T b, T c) noexcept {
   return std::fma(a, b, c);
 }
 template <std::floating_point T, class Arch>
-xsimd::batch<T, Arch> fma(xsimd::batch<T, Arch> a, xsimd::batch<T, Arch> b, xsimd::batch<T, Arch> c) noexcept {
+xsimd::batch<T, Arch> fma(xsimd::batch<T, Arch> a, xsimd::batch<T, Arch> b,
+                          xsimd::batch<T, Arch> c) noexcept {
   using B [[maybe_unused]] = xsimd::batch<T, Arch>;
 #if defined(__AVX512F__)
   if constexpr (sizeof(B) == 64 && std::same_as<T, float>) return B(_mm512_fmadd_ps(a, b, c));

@@ -17,12 +17,14 @@ namespace privet::simd {
 /// Scalar reference: c[i][j] = start[i][j] + sum over k of a[i][k] b[k][j], k ascending, fused.
 /// `a` is read with two strides, so its transpose costs nothing.
 template <class T>
-void gemm_reference(std::size_t m, std::size_t n, std::size_t depth, const T* a, std::size_t a_row, std::size_t a_col,
-                    const T* b, std::size_t b_row, std::size_t b_col, T* c, std::size_t c_row) {
+void gemm_reference(std::size_t m, std::size_t n, std::size_t depth, const T* a, std::size_t a_row,
+                    std::size_t a_col, const T* b, std::size_t b_row, std::size_t b_col, T* c,
+                    std::size_t c_row) {
   for (std::size_t i = 0; i < m; ++i)
     for (std::size_t j = 0; j < n; ++j) {
       T sum = c[i * c_row + j];
-      for (std::size_t k = 0; k < depth; ++k) sum = std::fma(a[i * a_row + k * a_col], b[k * b_row + j * b_col], sum);
+      for (std::size_t k = 0; k < depth; ++k)
+        sum = std::fma(a[i * a_row + k * a_col], b[k * b_row + j * b_col], sum);
       c[i * c_row + j] = sum;
     }
 }
@@ -35,8 +37,9 @@ inline constexpr std::size_t tile_vectors = registers == 32 ? 4 : 2;
 /// One register tile: `Rows` rows by `Vectors` batches, the last batch `tail` lanes wide.
 /// The accumulators start from c, or from one row of it when `start_row` is 0.
 template <class Arch, std::size_t Rows, std::size_t Vectors, class T>
-inline void tile(std::size_t depth, const T* a, std::size_t a_row, std::size_t a_col, const T* b, std::size_t b_row,
-                 const T* start, std::size_t start_row, T* c, std::size_t c_row, std::size_t tail) {
+inline void tile(std::size_t depth, const T* a, std::size_t a_row, std::size_t a_col, const T* b,
+                 std::size_t b_row, const T* start, std::size_t start_row, T* c, std::size_t c_row,
+                 std::size_t tail) {
   constexpr std::size_t w = width<T, Arch>;
   batch<T, Arch> sum[Rows][Vectors];
   const bool whole = tail == w;
@@ -72,7 +75,8 @@ inline void tile(std::size_t depth, const T* a, std::size_t a_row, std::size_t a
 /// All rows of one column panel of `Vectors` batches.
 template <class Arch, std::size_t Vectors, class T>
 void panel(std::size_t m, std::size_t depth, const T* a, std::size_t a_row, std::size_t a_col, const T* b,
-           std::size_t b_row, const T* start, std::size_t start_row, T* c, std::size_t c_row, std::size_t tail) {
+           std::size_t b_row, const T* start, std::size_t start_row, T* c, std::size_t c_row,
+           std::size_t tail) {
   std::size_t i = 0;
   const auto rows = [&]<std::size_t R>(std::integral_constant<std::size_t, R>) {
     tile<Arch, R, Vectors>(depth, a + i * a_row, a_row, a_col, b, b_row, start + i * start_row, start_row,
@@ -81,19 +85,31 @@ void panel(std::size_t m, std::size_t depth, const T* a, std::size_t a_row, std:
   };
   while (i + tile_rows <= m) rows(std::integral_constant<std::size_t, tile_rows>{});
   switch (m - i) {
-    case 5: rows(std::integral_constant<std::size_t, 5>{}); break;
-    case 4: rows(std::integral_constant<std::size_t, 4>{}); break;
-    case 3: rows(std::integral_constant<std::size_t, 3>{}); break;
-    case 2: rows(std::integral_constant<std::size_t, 2>{}); break;
-    case 1: rows(std::integral_constant<std::size_t, 1>{}); break;
-    default: break;
+    case 5:
+      rows(std::integral_constant<std::size_t, 5>{});
+      break;
+    case 4:
+      rows(std::integral_constant<std::size_t, 4>{});
+      break;
+    case 3:
+      rows(std::integral_constant<std::size_t, 3>{});
+      break;
+    case 2:
+      rows(std::integral_constant<std::size_t, 2>{});
+      break;
+    case 1:
+      rows(std::integral_constant<std::size_t, 1>{});
+      break;
+    default:
+      break;
   }
 }
 
 /// Picks the panel kernel for `columns` (1 .. tile_vectors * width) columns.
 template <class Arch, class T>
-void panel_of(std::size_t columns, std::size_t m, std::size_t depth, const T* a, std::size_t a_row, std::size_t a_col,
-              const T* b, std::size_t b_row, const T* start, std::size_t start_row, T* c, std::size_t c_row) {
+void panel_of(std::size_t columns, std::size_t m, std::size_t depth, const T* a, std::size_t a_row,
+              std::size_t a_col, const T* b, std::size_t b_row, const T* start, std::size_t start_row, T* c,
+              std::size_t c_row) {
   constexpr std::size_t w = width<T, Arch>;
   const std::size_t vectors = (columns + w - 1) / w;
   const std::size_t tail = columns - (vectors - 1) * w;
@@ -110,11 +126,13 @@ void panel_of(std::size_t columns, std::size_t m, std::size_t depth, const T* a,
 
 /// c = start + a b with b row-major and `a` strided.
 template <class Arch, class T>
-void product(std::size_t m, std::size_t n, std::size_t depth, const T* a, std::size_t a_row, std::size_t a_col,
-             const T* b, std::size_t b_row, const T* start, std::size_t start_row, T* c, std::size_t c_row) {
+void product(std::size_t m, std::size_t n, std::size_t depth, const T* a, std::size_t a_row,
+             std::size_t a_col, const T* b, std::size_t b_row, const T* start, std::size_t start_row, T* c,
+             std::size_t c_row) {
   constexpr std::size_t step = tile_vectors * width<T, Arch>;
   for (std::size_t j = 0; j < n; j += step)
-    panel_of<Arch>(std::min(step, n - j), m, depth, a, a_row, a_col, b + j, b_row, start + j, start_row, c + j, c_row);
+    panel_of<Arch>(std::min(step, n - j), m, depth, a, a_row, a_col, b + j, b_row, start + j, start_row,
+                   c + j, c_row);
 }
 
 } // namespace detail
@@ -146,7 +164,8 @@ void times_transposed(std::size_t m, std::size_t n, std::size_t depth, const T* 
       for (std::size_t column = 0; column < columns; ++column)
         for (std::size_t inner = 0; inner < deep; ++inner)
           packed[inner * step + column] = w[(j + column) * depth + k + inner];
-      detail::panel_of<Arch>(columns, m, deep, d + k, depth, std::size_t{1}, packed, step, y + j, n, y + j, n);
+      detail::panel_of<Arch>(columns, m, deep, d + k, depth, std::size_t{1}, packed, step, y + j, n, y + j,
+                             n);
     }
   }
 }

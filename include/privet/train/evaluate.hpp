@@ -18,11 +18,12 @@ namespace privet {
 /// infinite, N006 for a label that is no output.
 template <class Model, class T>
 void check_rows(const Model& model, rows_view<T> rows, std::span<const std::int32_t> labels) {
-  require(rows.columns == model.in_width(), fault::shape, "the model reads rows ", model.in_width(), " wide, got ", rows.columns);
+  require(rows.columns == model.in_width(), fault::shape, "the model reads rows ", model.in_width(),
+          " wide, got ", rows.columns);
   require(labels.size() == rows.rows, fault::shape, rows.rows, " rows with ", labels.size(), " labels");
   for (std::size_t i = 0; i < labels.size(); ++i)
-    require(labels[i] >= 0 && static_cast<std::size_t>(labels[i]) < model.out_width(), fault::label, "row ", i, " has label ",
-            labels[i], ", the model has ", model.out_width(), " outputs");
+    require(labels[i] >= 0 && static_cast<std::size_t>(labels[i]) < model.out_width(), fault::label, "row ",
+            i, " has label ", labels[i], ", the model has ", model.out_width(), " outputs");
   for (std::size_t i = 0; i < rows.rows * rows.columns; ++i)
     if (!std::isfinite(rows.data[i]))
       fail(fault::argument, "row ", i / rows.columns, ", column ", i % rows.columns, " is ", rows.data[i],
@@ -36,7 +37,8 @@ inline constexpr std::size_t evaluation_chunk = 256;
 /// Calls `f(first_row, rows, outputs)` for chunks of rows, outputs (rows, out_width).
 template <class Arch = simd::default_arch, class Model, class T, class F>
 void for_each_output(const Model& model, const parameters<T>& p, rows_view<T> rows, F&& f) {
-  require(rows.columns == model.in_width(), fault::shape, "the model reads rows ", model.in_width(), " wide, got ", rows.columns);
+  require(rows.columns == model.in_width(), fault::shape, "the model reads rows ", model.in_width(),
+          " wide, got ", rows.columns);
   constexpr std::size_t chunk = detail::evaluation_chunk;
   auto memory = model.template make_tape<T>(std::min(chunk, rows.rows));
   for (std::size_t first = 0; first < rows.rows; first += chunk) {
@@ -65,7 +67,8 @@ struct evaluation {
 
 /// Predictions against labels. Throws as `check_rows`.
 template <class Arch = simd::default_arch, class Model, class T>
-evaluation evaluate(const Model& model, const parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels) {
+evaluation evaluate(const Model& model, const parameters<T>& p, rows_view<T> rows,
+                    std::span<const std::int32_t> labels) {
   check_rows(model, rows, labels);
   evaluation result{confusion_matrix(model.out_width()), 0};
   const std::size_t width = model.out_width();

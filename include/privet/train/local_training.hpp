@@ -23,8 +23,8 @@ class local_training {
   };
 
   /// Throws N001 for no rows, no epochs or an empty batch.
-  local_training(const Model& model, LossType loss, Chain steps, std::size_t epochs, std::size_t batch, std::size_t rows,
-                 std::uint64_t seed, std::uint32_t client)
+  local_training(const Model& model, LossType loss, Chain steps, std::size_t epochs, std::size_t batch,
+                 std::size_t rows, std::uint64_t seed, std::uint32_t client)
       : step_(model, loss, steps),
         epochs_(epochs),
         seed_(seed),
@@ -38,24 +38,28 @@ class local_training {
   const Model& model() const noexcept { return step_.model(); }
 
   /// Trains `p` in place. Throws N003 unless there are as many rows and labels as stated before.
-  outcome run(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels, std::uint64_t round) {
+  outcome run(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels,
+              std::uint64_t round) {
     std::ranges::fill(state_.slots, T{});
     state_.step = round * steps_per_round();
     return resume(p, rows, labels, round);
   }
 
   /// The same, but the optimiser's state goes on from the round before.
-  outcome resume(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels, std::uint64_t round) {
+  outcome resume(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels,
+                 std::uint64_t round) {
     const std::size_t expected = batches_.order().size();
-    require(rows.rows == expected && labels.size() == expected && rows.columns == model().in_width(), fault::shape, "local training of ",
-            expected, " rows, ", model().in_width(), " wide: got ", rows.rows, " rows, ", rows.columns, " wide, and ", labels.size(), " labels");
+    require(rows.rows == expected && labels.size() == expected && rows.columns == model().in_width(),
+            fault::shape, "local training of ", expected, " rows, ", model().in_width(), " wide: got ",
+            rows.rows, " rows, ", rows.columns, " wide, and ", labels.size(), " labels");
     // A multiple of an odd constant keeps the coins of clients apart from each other.
     const std::uint64_t coins = seed_ ^ (std::uint64_t{client_} + 1) * 0x9E3779B97F4A7C15u;
     outcome result;
     for (std::size_t e = 0; e < epochs_; ++e) {
       batches_.start(round * epochs_ + e);
       for (std::size_t b = 0; b < batches_.size(); ++b)
-        result.loss += step_(p, state_, rows, labels.data(), batches_[b], static_cast<double>(batches_[b].size()), coins);
+        result.loss += step_(p, state_, rows, labels.data(), batches_[b],
+                             static_cast<double>(batches_[b].size()), coins);
     }
     result.steps = steps_per_round();
     result.loss /= static_cast<double>(rows.rows * epochs_);

@@ -17,25 +17,41 @@ class confusion_matrix {
   explicit confusion_matrix(std::size_t classes) : classes_(classes), counts_(classes * classes) {}
 
   /// Precondition: both are below `classes()`.
-  void add(std::size_t truth, std::size_t predicted, std::uint64_t times = 1) { counts_[truth * classes_ + predicted] += times; }
+  void add(std::size_t truth, std::size_t predicted, std::uint64_t times = 1) {
+    counts_[truth * classes_ + predicted] += times;
+  }
   /// Throws N003 when the numbers of classes differ.
   confusion_matrix& operator+=(const confusion_matrix& other) {
-    require(classes_ == other.classes_, fault::shape, "confusion matrix of ", classes_, " classes += one of ", other.classes_);
+    require(classes_ == other.classes_, fault::shape, "confusion matrix of ", classes_, " classes += one of ",
+            other.classes_);
     for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
     return *this;
   }
 
   std::size_t classes() const noexcept { return classes_; }
-  std::uint64_t count(std::size_t truth, std::size_t predicted) const { return counts_[truth * classes_ + predicted]; }
-  std::uint64_t examples() const { return sum([](auto, auto) { return true; }); }
+  std::uint64_t count(std::size_t truth, std::size_t predicted) const {
+    return counts_[truth * classes_ + predicted];
+  }
+  std::uint64_t examples() const {
+    return sum([](auto, auto) { return true; });
+  }
 
-  double accuracy() const { return ratio(sum([](auto t, auto p) { return t == p; }), examples()); }
+  double accuracy() const {
+    return ratio(sum([](auto t, auto p) { return t == p; }), examples());
+  }
   /// Of the examples taken for `c`, the part that is.
-  double precision(std::size_t c) const { return ratio(count(c, c), sum([c](auto, auto p) { return p == c; })); }
+  double precision(std::size_t c) const {
+    return ratio(count(c, c), sum([c](auto, auto p) { return p == c; }));
+  }
   /// Of the examples of `c`, the part that was found.
-  double recall(std::size_t c) const { return ratio(count(c, c), sum([c](auto t, auto) { return t == c; })); }
+  double recall(std::size_t c) const {
+    return ratio(count(c, c), sum([c](auto t, auto) { return t == c; }));
+  }
   /// Harmonic mean of precision and recall.
-  double f1(std::size_t c) const { return ratio(2 * count(c, c), sum([c](auto t, auto) { return t == c; }) + sum([c](auto, auto p) { return p == c; })); }
+  double f1(std::size_t c) const {
+    return ratio(2 * count(c, c),
+                 sum([c](auto t, auto) { return t == c; }) + sum([c](auto, auto p) { return p == c; }));
+  }
   /// Mean F1 over the classes that occur, as truth or as prediction (scikit-learn's macro average).
   double macro_f1() const {
     double total = 0;

@@ -41,13 +41,15 @@ template <class Model, Loss LossType, class Steps, class T = float, class Arch =
 class training_step {
   using Chain = detail::chain_or_neutral<Steps>;
   static_assert(detail::ChainOfStages<Steps>,
-                "[P002 no-chain] a training step runs a chain of stages and was given something else, such as an optimiser by "
+                "[P002 no-chain] a training step runs a chain of stages and was given something else, such "
+                "as an optimiser by "
                 "itself: write chain(average_over_batch{}, sgd{..}). docs/errors/P002.md");
   static_assert(Chain::reductions == 1,
                 "[P002 no-reduction] a training step needs to know how a batch becomes one gradient: put "
                 "average_over_batch{} before the optimiser in chain(...). docs/errors/P002.md");
-  static_assert(Chain::encodings == 0, "[P002 encoding-in-step] an encoding turns an update into a message: it belongs in "
-                                       "an upload chain, not in a training step. docs/errors/P002.md");
+  static_assert(Chain::encodings == 0,
+                "[P002 encoding-in-step] an encoding turns an update into a message: it belongs in "
+                "an upload chain, not in a training step. docs/errors/P002.md");
 
  public:
   using target = typename LossType::template target<T>;
@@ -76,13 +78,15 @@ class training_step {
   double operator()(parameters<T>& p, chain_state<T>& state, rows_view<T> data, const target* targets,
                     std::span<const std::uint32_t> batch, double expected_batch, std::uint64_t seed = 0) {
     const simd::flush_denormals quick;
-    require(data.columns == model_.in_width(), fault::shape, "the model reads rows ", model_.in_width(), " wide, got ", data.columns);
-    require(p.trained().size() == gradient_.size(), fault::shape, "the model has ", gradient_.size(), " parameters, got ",
-            p.trained().size());
+    require(data.columns == model_.in_width(), fault::shape, "the model reads rows ", model_.in_width(),
+            " wide, got ", data.columns);
+    require(p.trained().size() == gradient_.size(), fault::shape, "the model has ", gradient_.size(),
+            " parameters, got ", p.trained().size());
     require(state.parameters == gradient_.size(), fault::shape, "the model has ", gradient_.size(),
             " parameters, the state is for ", state.parameters);
-    require(state.slots.size() == Chain::slots * gradient_.size(), fault::shape, "the chain keeps ", Chain::slots,
-            " numbers for each of ", gradient_.size(), " parameters, the state holds ", state.slots.size(), ": it is another chain's");
+    require(state.slots.size() == Chain::slots * gradient_.size(), fault::shape, "the chain keeps ",
+            Chain::slots, " numbers for each of ", gradient_.size(), " parameters, the state holds ",
+            state.slots.size(), ": it is another chain's");
     std::ranges::fill(gradient_, T{});
     double loss = 0;
     for (std::size_t first = 0; first < batch.size(); first += memory_.capacity())
@@ -104,7 +108,8 @@ class training_step {
     const std::size_t last = model_.depth() - 1;
     model_.template forward<Arch>(weights, rows, inputs_.data(), memory_, context);
     loss_.template evaluate<Arch>(rows, model_.out_width(), static_cast<const T*>(memory_.output(last)),
-                                  static_cast<const target*>(targets_.data()), losses_.data(), memory_.delta(last));
+                                  static_cast<const target*>(targets_.data()), losses_.data(),
+                                  memory_.delta(last));
     model_.template backward<Arch>(weights, rows, inputs_.data(), memory_, context);
     if constexpr (Chain::bounds > 0) bound(rows);
     model_.template accumulate<Arch>(rows, inputs_.data(), memory_, std::span<T>(gradient_));
@@ -149,7 +154,8 @@ class training_step {
       const std::span<T> step = std::span<T>(gradient_).subspan(offset, n), w = weights.subspan(offset, n);
       std::array<T, slice> update;
       for (std::size_t i = 0; i < n; ++i) update[i] = step[i] * factor;
-      chain_.update(std::span<T>(update).first(n), offset, state, update_context<T>{state.step, w, expected_batch});
+      chain_.update(std::span<T>(update).first(n), offset, state,
+                    update_context<T>{state.step, w, expected_batch});
       for (std::size_t i = 0; i < n; ++i) w[i] -= update[i];
     }
     ++state.step;

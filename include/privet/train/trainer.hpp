@@ -39,33 +39,43 @@ class trainer {
   using target = typename LossType::template target<T>;
 
   trainer(const Model& model, LossType loss, Chain steps, shuffled order = {}, std::uint64_t seed = 0)
-      : step_(model, loss, steps), order_(order), seed_(seed), parameters_(initialise<T>(model, seed)), state_(step_.init()) {}
+      : step_(model, loss, steps),
+        order_(order),
+        seed_(seed),
+        parameters_(initialise<T>(model, seed)),
+        state_(step_.init()) {}
 
   /// Throws N003 and N006 as `check_rows`, N001 for no rows.
   template <LabelledRows<T> Data>
   void fit(const Data& data, epochs count, const epoch_observer& observe = {}) {
-    static_assert(std::same_as<target, std::int32_t>, "this loss compares rows with numbers, not with a class: "
-                                                      "call fit(rows, targets, epochs)");
+    static_assert(std::same_as<target, std::int32_t>,
+                  "this loss compares rows with numbers, not with a class: "
+                  "call fit(rows, targets, epochs)");
     fit(rows_view<T>(data.view()), std::span<const target>(data.labels), count, observe);
   }
 
   /// For losses whose targets are scalars: `targets` holds `targets_per_row` of them for each row.
-  void fit(rows_view<T> rows, std::span<const target> targets, epochs count, const epoch_observer& observe = {}) {
-    require(rows.columns == model().in_width(), fault::shape, "the model reads rows ", model().in_width(), " wide, got ", rows.columns);
-    require(targets.size() == rows.rows * step_.targets_per_row(), fault::shape, rows.rows, " rows with ", targets.size(), " targets, expected ",
-            step_.targets_per_row(), " for each");
+  void fit(rows_view<T> rows, std::span<const target> targets, epochs count,
+           const epoch_observer& observe = {}) {
+    require(rows.columns == model().in_width(), fault::shape, "the model reads rows ", model().in_width(),
+            " wide, got ", rows.columns);
+    require(targets.size() == rows.rows * step_.targets_per_row(), fault::shape, rows.rows, " rows with ",
+            targets.size(), " targets, expected ", step_.targets_per_row(), " for each");
     if constexpr (std::same_as<target, std::int32_t>) check_rows(model(), rows, targets);
     shuffled_batches batches(rows.rows, order_.batch, seed_, stream_id(purpose::batches));
     for (std::size_t i = 0; i < count.count; ++i) {
       batches.start(epoch_++);
       double loss = 0;
       for (std::size_t b = 0; b < batches.size(); ++b)
-        loss += step_(parameters_, state_, rows, targets.data(), batches[b], static_cast<double>(batches[b].size()), seed_);
+        loss += step_(parameters_, state_, rows, targets.data(), batches[b],
+                      static_cast<double>(batches[b].size()), seed_);
       if (observe) observe({epoch_, loss / static_cast<double>(rows.rows)});
     }
   }
 
-  std::vector<std::int32_t> predict(rows_view<T> rows) const { return privet::predict<Arch>(model(), parameters_, rows); }
+  std::vector<std::int32_t> predict(rows_view<T> rows) const {
+    return privet::predict<Arch>(model(), parameters_, rows);
+  }
   template <LabelledRows<T> Data>
   privet::evaluation evaluate(const Data& data) const {
     return privet::evaluate<Arch>(model(), parameters_, data);

@@ -1,3 +1,6 @@
 // expect: P001 wanted
-template <bool Holds> void door() { static_assert(Holds, "[P002 wanted] a sentence."); }
+template <bool Holds>
+void door() {
+  static_assert(Holds, "[P002 wanted] a sentence.");
+}
 void use() { door<!MISUSE>(); }
