@@ -5,5 +5,6 @@
 #include <privet/simd/chacha20.hpp>
 #include <privet/simd/denormals.hpp>
 #include <privet/simd/gemm.hpp>
+#include <privet/simd/isa.hpp>
 #include <privet/simd/philox.hpp>
 #include <privet/simd/reduce.hpp>

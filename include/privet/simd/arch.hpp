@@ -2,6 +2,8 @@
 // The gateway to xsimd, 8 to 14: one vocabulary of vector operations for every kernel, with a
 // scalar architecture beside the vector ones. Version differences are settled here.
 
+#include <privet/simd/isa.hpp>
+
 #include <xsimd/xsimd.hpp>
 
 #include <cmath>
@@ -14,7 +16,7 @@
 #include <immintrin.h>
 #endif
 
-namespace privet::simd {
+namespace privet::simd::inline PRIVET_ISA {
 
 /// The architecture of the scalar reference: a batch of it is the number itself.
 struct scalar {};

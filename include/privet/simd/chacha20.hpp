@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <span>
 
-namespace privet::simd {
+namespace privet::simd::inline PRIVET_ISA {
 
 using chacha20_key = std::array<std::uint32_t, 8>;
 using chacha20_nonce = std::array<std::uint32_t, 3>;

@@ -2,13 +2,15 @@
 // Numbers below the normal range cost a hundred cycles each on many cores, and the momentum of a
 // weight whose gradient died decays into them within a thousand steps.
 
+#include <privet/simd/isa.hpp>
+
 #include <cstdint>
 
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
 
-namespace privet::simd {
+namespace privet::simd::inline PRIVET_ISA {
 
 /// While it lives, this thread reads and writes denormal numbers as zero. Without effect on
 /// targets whose control register is unknown: results there are a little finer, and slower.

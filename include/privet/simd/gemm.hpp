@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <cstring>
 
-namespace privet::simd {
+namespace privet::simd::inline PRIVET_ISA {
 
 /// Scalar reference: c[i][j] = start[i][j] + sum over k of a[i][k] b[k][j], k ascending, fused.
 /// `a` is read with two strides, so its transpose costs nothing.

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <span>
 
-namespace privet::simd {
+namespace privet::simd::inline PRIVET_ISA {
 
 inline constexpr std::size_t philox_block_words = 4;
 

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <span>
 
-namespace privet::simd {
+namespace privet::simd::inline PRIVET_ISA {
 
 /// Sum of squares of a span.
 template <class Arch = default_arch, class T>
