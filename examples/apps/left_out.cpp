@@ -3,11 +3,11 @@
 
 #include "support/command_line.hpp"
 
+#include <privet/core/parallel.hpp>
 #include <privet/data/split.hpp>
 #include <privet/data/standardise.hpp>
 #include <privet/data/uci_har.hpp>
 #include <privet/data/wisdm.hpp>
-#include <privet/federated/parallel.hpp>
 #include <privet/nn/activations.hpp>
 #include <privet/nn/dense.hpp>
 #include <privet/optim/schedule.hpp>

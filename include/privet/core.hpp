@@ -12,6 +12,7 @@
 #include <privet/core/labels.hpp>
 #include <privet/core/npy.hpp>
 #include <privet/core/npz.hpp>
+#include <privet/core/parallel.hpp>
 #include <privet/core/parameters.hpp>
 #include <privet/core/random_source.hpp>
 #include <privet/core/result.hpp>

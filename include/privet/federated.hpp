@@ -2,7 +2,6 @@
 // Everything in federated/. Written by tools/generate_floor_headers.
 
 #include <privet/federated/fedavg.hpp>
-#include <privet/federated/parallel.hpp>
 #include <privet/federated/progress.hpp>
 #include <privet/federated/trust.hpp>
 #include <privet/federated/update.hpp>

@@ -7,3 +7,4 @@
 #include <privet/random/normal.hpp>
 #include <privet/random/replayable.hpp>
 #include <privet/random/system.hpp>
+#include <privet/random/system_aes.hpp>

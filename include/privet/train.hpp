@@ -5,5 +5,6 @@
 #include <privet/train/initialise.hpp>
 #include <privet/train/local_training.hpp>
 #include <privet/train/metrics.hpp>
+#include <privet/train/predictor.hpp>
 #include <privet/train/step.hpp>
 #include <privet/train/trainer.hpp>

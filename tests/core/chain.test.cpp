@@ -111,6 +111,52 @@ struct tracer {
   }
 };
 
+/// The least that is a schedule: no `after`, no `check`, no `update`.
+struct halving {
+  static constexpr stage_role role = stage_role::pointwise;
+  static constexpr std::size_t slots = 0;
+  double factor(std::uint64_t step) const { return 1 / static_cast<double>(std::uint64_t{1} << step); }
+};
+/// One that also has an `update`, as a noise whose size follows a schedule has: it is asked for that.
+struct scheduled_noise : halving {
+  template <class T>
+  void update(std::span<T> g, std::size_t, state_slice<T>, const update_context<T>& context) const {
+    for (auto& x : g) x += static_cast<T>(factor(context.step));
+  }
+};
+// The near misses. An `update` of any form counts, so that the chain never leaves one out.
+struct update_not_const : halving {
+  template <class T>
+  void update(std::span<T>, std::size_t, state_slice<T>, const update_context<T>&) {}
+};
+struct update_of_two : halving {
+  void update(std::span<float>, int) const {}
+  void update(std::span<double>, int) const {}
+};
+class update_hidden : public halving {
+  void update() {}
+};
+struct update_a_number : halving {
+  int update = 0;
+};
+struct factor_not_const {
+  static constexpr stage_role role = stage_role::pointwise;
+  static constexpr std::size_t slots = 0;
+  double factor(std::uint64_t) { return 1; }
+};
+struct factor_of_a_bound {
+  static constexpr stage_role role = stage_role::bound;
+  double factor(std::uint64_t) const { return 1; }
+};
+static_assert(Schedule<halving> && Schedule<cosine_rate> && Schedule<constant_rate>);
+static_assert(Pointwise<halving> && ordered<average_over_batch, sgd, halving, encode>);
+static_assert(!Schedule<scheduled_noise> && !Schedule<update_not_const> && !Schedule<update_of_two> &&
+              !Schedule<update_hidden> && !Schedule<update_a_number>);
+static_assert(!Schedule<factor_not_const> && !Schedule<factor_of_a_bound> && !Schedule<sgd> &&
+              !Schedule<no_slots>);
+static_assert(std::same_as<label_of<bound<norm::l2>, halving>, bounded<norm::l2, unit::example>>);
+static_assert(std::same_as<label_of<bound<norm::l2>, cosine_rate>, rows>);
+
 } // namespace
 
 TEST_CASE("pointwise stages run in order, and the others are passed over") {
@@ -139,6 +185,34 @@ TEST_CASE("each stage has its own slots, one vector each, in stage order") {
   // The last two parameters alone: the first keeps its state.
   steps.update(std::span(g), 1, state, update_context<double>{0, std::span<const double>(w).subspan(1), 1});
   CHECK(state.slots == aligned_vector<double>{0, 1, 2, 0, 201, 202, 0, 211, 212});
+}
+
+TEST_CASE("a schedule multiplies the step by its factor, rounded to the type of the step") {
+  const auto run = [](auto stage, std::uint64_t step, auto g) {
+    const auto steps = chain(stage);
+    auto state = steps.template init<typename decltype(g)::value_type>(g.size());
+    steps.update(std::span(g), 0, state, {step, g, 1});
+    return g;
+  };
+  CHECK(run(halving{}, 0, std::vector<float>{3, -5}) == std::vector<float>{3, -5});
+  CHECK(run(halving{}, 2, std::vector<float>{3, -5}) == std::vector<float>{0.75f, -1.25f});
+  const step_rate third{.every = 1, .gamma = 1. / 3};
+  CHECK(run(third, 1, std::vector<float>{0.7f}) == std::vector<float>{0.7f * static_cast<float>(1. / 3)});
+  CHECK(run(third, 1, std::vector<double>{0.7}) == std::vector<double>{0.7 * (1. / 3)});
+  CHECK(run(scheduled_noise{}, 1, std::vector<float>{3, -5}) == std::vector<float>{3.5f, -4.5f});
+}
+
+TEST_CASE("a schedule between stages leaves their slots where they are") {
+  std::string trace;
+  const auto steps = chain(tracer<1>{'a', &trace}, halving{}, tracer<2>{'c', &trace}, halving{});
+  static_assert(decltype(steps)::slots == 3);
+  auto state = steps.init<double>(2);
+  std::vector<double> g = {8, 16};
+  const std::vector<double> w(2);
+  steps.update(std::span(g), 0, state, update_context<double>{1, w, 1});
+  CHECK(state.slots == aligned_vector<double>{0, 1, 200, 201, 210, 211});
+  // x -> (2 x + 1) / 2, twice.
+  CHECK(g == std::vector<double>{9, 17});
 }
 
 TEST_CASE("one chain serves many states") {

@@ -48,6 +48,11 @@ static_assert(Evaluated<double> && Evaluated<std::vector<float>> && !Evaluated<l
 static_assert(!std::convertible_to<labelled<raw_rows, double>, labelled<released_sum, double>>);
 static_assert(!std::constructible_from<labelled<released_sum, double>, labelled<raw_rows, double>>);
 static_assert(!std::convertible_to<double, labelled<raw_rows, double>>);
+// Nor does a plain value: `label_as` is the one way in.
+static_assert(!std::constructible_from<labelled<raw_rows, double>, double> &&
+              !std::default_initializable<labelled<raw_rows, double>>);
+static_assert(std::same_as<decltype(label_as<raw_rows>(0.5)), labelled<raw_rows, double>>);
+static_assert(std::copyable<labelled<raw_rows, double>>);
 
 } // namespace
 

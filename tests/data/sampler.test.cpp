@@ -49,6 +49,23 @@ TEST_CASE("an epoch's order depends on seed, stream and epoch alone") {
   CHECK(seen.size() == 27);
 }
 
+TEST_CASE("an epoch may be started twice, left and started again") {
+  const auto fresh = order(shuffled_batches(50, 8, 1, 2));
+  shuffled_batches batches(50, 8, 1, 2);
+  batches.start(0);
+  CHECK(order(batches) == fresh);
+  batches.start(4);
+  const auto fourth = order(batches);
+  CHECK(fourth != fresh);
+  batches.start(4);
+  CHECK(order(batches) == fourth);
+  batches.start(0);
+  CHECK(order(batches) == fresh);
+  CHECK_THROWS_AS(batches.start(std::uint64_t{1} << 24), exception);
+  CHECK(order(batches) == fresh);
+  CHECK_THROWS_AS(batches.start(~std::uint64_t{0}), exception); // not the mark for "none drawn yet"
+}
+
 TEST_CASE("a new epoch allocates nothing") {
   shuffled_batches batches(1000, 64, 1);
   const auto* where = batches.order().data();

@@ -166,7 +166,7 @@ TEST_CASE("office: training orders that do not fit are refused with both sides")
   (void)c.refused(message_kind::ask_start, {});
 }
 
-TEST_CASE("office: a model that it cannot use is refused, and the one it has stays out of use") {
+TEST_CASE("office: a model that it cannot use is refused, and the one it has stays in use") {
   conversation c;
   c.ready();
   const auto refused = [&](std::string_view text) {
@@ -175,10 +175,12 @@ TEST_CASE("office: a model that it cannot use is refused, and the one it has sta
   CHECK(refused("").starts_with("[N004"));
   CHECK(refused("{").starts_with("[N004"));
   CHECK(refused(std::string(100'000, '[')).starts_with("[N004"));
-  CHECK(refused(json_text(describe(sequential{dense<4, 3>{}})))
-            .find("the model reads 4 columns and knows 3 classes, the data has 5 and 3") !=
-        std::string::npos);
-  CHECK(refused(json_text(describe(sequential{dense<5, 2>{}}))).starts_with("[N003"));
+  CHECK(refused(json_text(describe(sequential{dense<4, 3>{}}))) ==
+        "[N003 shape] the model reads rows 4 wide, got 5");
+  for (const std::size_t classes : {2, 4})
+    CHECK(refused(json_text(describe(sequential{dense<>{5, classes}}))) ==
+          concat("[N003 shape] office 1: the model knows ", classes, " classes, the data has 3"));
+  CHECK(c.ask(message_kind::train, c.order()).kind == message_kind::update); // still at work
   CHECK(c.ask(message_kind::architecture, c.model()).kind == message_kind::ready);
   CHECK(c.ask(message_kind::train, c.order()).kind == message_kind::update);
 }

@@ -7,8 +7,8 @@
 using namespace privet;
 namespace torch = privet::test::optimisers;
 
-static_assert(Pointwise<constant_rate> && Pointwise<step_rate> && Pointwise<cosine_rate> &&
-              Pointwise<warm_up_rate>);
+static_assert(Schedule<constant_rate> && Schedule<step_rate> && Schedule<cosine_rate> &&
+              Schedule<warm_up_rate>);
 static_assert(decltype(chain(adam{}, warm_up_rate{}, cosine_rate{}))::slots == adam::slots);
 
 namespace {
@@ -68,4 +68,8 @@ TEST_CASE("schedules run slice by slice and continue from a copied state") {
 
 TEST_CASE("a step schedule refuses to act every zero steps") {
   CHECK_THROWS_AS(step_rate{.every = 0}.factor(1), exception);
+  const auto steps = chain(heavy, step_rate{.every = 0});
+  auto state = steps.init<float>(1);
+  float g = 1;
+  CHECK_THROWS_AS(steps.update(std::span(&g, 1), 0, state, update_context<float>{}), exception);
 }

@@ -2,6 +2,7 @@
 
 #include <privet/random/replayable.hpp>
 #include <privet/random/system.hpp>
+#include <privet/random/system_aes.hpp>
 
 #include <sys/wait.h>
 
@@ -27,8 +28,10 @@ struct known_entropy {
     std::fill(out.begin(), out.end(), *calls);
   }
 };
-using known_rng = detail::chacha20_rng<known_entropy>;
-static_assert(RandomSource<known_rng> && !SecretRandomSource<known_rng>,
+template <class Stream>
+using known_rng = detail::fast_key_erasure_rng<Stream, known_entropy>;
+static_assert(RandomSource<known_rng<detail::chacha20_stream>>);
+static_assert(!SecretRandomSource<known_rng<detail::chacha20_stream>>,
               "a test's source must not pass as secret");
 
 struct no_entropy {
@@ -39,38 +42,54 @@ struct no_entropy {
   }
 };
 
+using no_entropy_rng = detail::fast_key_erasure_rng<detail::chacha20_stream, no_entropy>;
+
 std::vector<std::uint32_t> draw(auto& source, std::size_t n) {
   std::vector<std::uint32_t> words(n);
   source.fill(words);
   return words;
 }
 
-/// The specification, written with the one-block function.
+/// What a seed makes, one block after the other: the words to hand out, then the next seed.
+std::vector<std::uint32_t> made_of(detail::chacha20_stream, const detail::stream_seed& seed) {
+  std::vector<std::uint32_t> words;
+  for (std::uint32_t counter = 0; counter < 64; ++counter)
+    for (const auto word : simd::chacha20_block(seed, counter, {})) words.push_back(word);
+  return words;
+}
+std::vector<std::uint32_t> made_of(detail::aes128_stream, const detail::stream_seed& seed) {
+  std::vector<std::uint32_t> words(4 * 514);
+  simd::aes128_ctr<simd::aes_bitsliced>({seed[0], seed[1], seed[2], seed[3]})
+      .blocks({seed[4] | std::uint64_t{seed[5]} << 32, seed[6] | std::uint64_t{seed[7]} << 32}, words);
+  return words;
+}
+
+/// The specification.
+template <class Stream>
 struct expected_rng {
-  simd::chacha20_key key;
+  detail::stream_seed seed;
   std::vector<std::uint32_t> ready{};
-  void refill() {
-    ready.clear();
-    for (std::uint32_t counter = 0; counter < 16; ++counter)
-      for (const auto word : simd::chacha20_block(key, counter, {})) ready.push_back(word);
-    std::copy_n(ready.begin(), 8, key.begin());
-    ready.erase(ready.begin(), ready.begin() + 8);
-  }
+
   std::vector<std::uint32_t> draw(std::size_t n) {
     std::vector<std::uint32_t> out;
     while (out.size() < n) {
-      if (ready.empty()) refill();
-      out.push_back(ready.front());
-      ready.erase(ready.begin());
+      if (ready.empty()) {
+        ready = made_of(Stream{}, seed);
+        std::copy(ready.end() - 8, ready.end(), seed.begin());
+        ready.resize(ready.size() - 8);
+      }
+      const auto count = static_cast<std::ptrdiff_t>(std::min(n - out.size(), ready.size()));
+      out.insert(out.end(), ready.begin(), ready.begin() + count);
+      ready.erase(ready.begin(), ready.begin() + count);
     }
     return out;
   }
 };
 
-simd::chacha20_key all(std::uint32_t word) {
-  simd::chacha20_key key;
-  key.fill(word);
-  return key;
+detail::stream_seed all(std::uint32_t word) {
+  detail::stream_seed seed;
+  seed.fill(word);
+  return seed;
 }
 
 bool occurs_in(std::span<const std::uint32_t> needle, std::span<const std::byte> memory) {
@@ -80,15 +99,19 @@ bool occurs_in(std::span<const std::uint32_t> needle, std::span<const std::byte>
 
 } // namespace
 
-TEST_CASE("the secret stream is chacha20 with fast key erasure, however calls split it") {
-  expected_rng expected{all(1)};
-  const auto words = expected.draw(1500);
-  for (const std::size_t step : {1u, 7u, 8u, 247u, 248u, 249u, 1500u}) {
+#define STREAMS detail::chacha20_stream, detail::aes128_stream
+
+TEMPLATE_TEST_CASE("the secret stream is as specified, however calls split it", "", STREAMS) {
+  constexpr std::size_t out = TestType::handed_out, made = TestType::written;
+  expected_rng<TestType> expected{all(1)};
+  const auto words = expected.draw(5 * made);
+  for (const std::size_t step : {std::size_t{7}, out - 1, out, out + 1, made - 1, made, made + 1, 2 * out,
+                                 2 * made + 5, words.size()}) {
     std::uint32_t calls = 0;
-    known_rng source(known_entropy{&calls});
+    known_rng<TestType> source(known_entropy{&calls});
     std::vector<std::uint32_t> got;
-    while (got.size() < words.size()) {
-      const auto part = draw(source, std::min(step, words.size() - got.size()));
+    for (std::size_t turn = 0; got.size() < words.size(); ++turn) {
+      const auto part = draw(source, std::min(turn % 3 == 1 ? 1 : step, words.size() - got.size()));
       got.insert(got.end(), part.begin(), part.end());
     }
     CHECK(got == words);
@@ -96,67 +119,76 @@ TEST_CASE("the secret stream is chacha20 with fast key erasure, however calls sp
   }
 }
 
-TEST_CASE("reseeding mixes fresh entropy with the old key and drops what was ready") {
+TEMPLATE_TEST_CASE("reseeding mixes fresh entropy with the old seed and drops what was ready", "", STREAMS) {
   std::uint32_t calls = 0;
-  known_rng source(known_entropy{&calls});
-  expected_rng expected{all(1)};
+  known_rng<TestType> source(known_entropy{&calls});
+  expected_rng<TestType> expected{all(1)};
   CHECK(draw(source, 100) == expected.draw(100));
   source.reseed();
-  for (auto& word : expected.key) word ^= 2;
+  for (auto& word : expected.seed) word ^= 2;
   expected.ready.clear();
   CHECK(draw(source, 600) == expected.draw(600));
   CHECK(calls == 2);
 }
 
-TEST_CASE("fresh entropy comes unasked after 2^20 blocks, not one refill earlier") {
-  std::uint32_t calls = 0;
-  known_rng source(known_entropy{&calls});
-  constexpr std::size_t per_refill = 16 * 16 - 8;
-  std::vector<std::uint32_t> words(per_refill);
-  for (std::uint32_t blocks = 0; blocks < known_rng::blocks_per_seed; blocks += 16) source.fill(words);
-  CHECK(calls == 1);
-  source.fill(std::span(words).first(1));
-  CHECK(calls == 2);
+TEST_CASE("fresh entropy comes unasked after 64 MiB, not one refill earlier") {
+  using stream = detail::chacha20_stream;
+  for (const std::size_t seeds_per_call : {1, 8}) { // by way of the ready words, and straight
+    std::uint32_t calls = 0;
+    known_rng<stream> source(known_entropy{&calls});
+    std::vector<std::uint32_t> words(seeds_per_call * stream::handed_out);
+    for (std::size_t seeds = 0; seeds < (1 << 24) / stream::written; seeds += seeds_per_call)
+      source.fill(words);
+    CHECK(calls == 1);
+    source.fill(std::span(words).first(1));
+    CHECK(calls == 2);
+  }
 }
 
-TEST_CASE("words that were handed out, and keys, are gone from the memory of a source") {
+TEMPLATE_TEST_CASE("words that were handed out, and seeds, are gone from the memory of a source", "",
+                   STREAMS) {
+  using rng = known_rng<TestType>;
   std::uint32_t calls = 0;
-  alignas(known_rng) std::byte memory[sizeof(known_rng)];
-  auto* source = new (memory) known_rng(known_entropy{&calls});
+  alignas(rng) std::byte memory[sizeof(rng)];
+  auto* source = new (memory) rng(known_entropy{&calls});
   CHECK(occurs_in(all(1), memory));
-  const auto words = draw(*source, 40);
-  CHECK_FALSE(occurs_in(all(1), memory));
-  for (std::size_t i = 0; i < words.size(); i += 2)
-    CHECK_FALSE(occurs_in(std::span(words).subspan(i, 2), memory));
-
-  expected_rng expected{all(1)};
-  expected.draw(40);
-  CHECK(occurs_in(expected.key, memory));
-  CHECK(occurs_in(std::span(expected.ready).first(8), memory));
-  source->~known_rng();
-  CHECK_FALSE(occurs_in(expected.key, memory));
+  expected_rng<TestType> expected{all(1)};
+  for (const std::size_t size : {std::size_t{40}, std::size_t{45}, 4 * TestType::written}) {
+    const auto words = draw(*source, size);
+    REQUIRE(words == expected.draw(size));
+    CHECK_FALSE(occurs_in(all(1), memory));
+    for (std::size_t i = 0; i < words.size(); i += i < 300 ? 2 : 202)
+      REQUIRE_FALSE(occurs_in(std::span(words).subspan(i, 2), memory));
+    CHECK(occurs_in(expected.seed, memory));
+    CHECK(occurs_in(std::span(expected.ready).first(8), memory));
+    // The next seed has left nowhere else: not even its first words.
+    CHECK_FALSE(occurs_in(std::span(expected.seed).first(2), std::as_bytes(std::span(words))));
+    CHECK_FALSE(occurs_in(std::span(expected.seed).first(2), std::as_bytes(std::span(expected.ready))));
+  }
+  source->~rng();
+  CHECK_FALSE(occurs_in(std::span(expected.seed).first(2), memory));
   CHECK_FALSE(occurs_in(std::span(expected.ready).first(8), memory));
 }
 
 TEST_CASE("without entropy there are no words") {
   bool broken = true;
-  CHECK_THROWS_AS(detail::chacha20_rng(no_entropy{&broken}), exception);
+  CHECK_THROWS_AS(no_entropy_rng(no_entropy{&broken}), exception);
   broken = false;
-  detail::chacha20_rng source(no_entropy{&broken});
+  no_entropy_rng source(no_entropy{&broken});
   broken = true;
   CHECK_THROWS_AS(source.reseed(), exception);
 }
 
-TEST_CASE("a forked child never uses the key or the words of its parent") {
+TEMPLATE_TEST_CASE("a forked child never uses the seed or the words of its parent", "", STREAMS) {
   std::uint32_t calls = 0;
-  known_rng source(known_entropy{&calls});
-  expected_rng parent{all(1)};
+  known_rng<TestType> source(known_entropy{&calls});
+  expected_rng<TestType> parent{all(1)};
   REQUIRE(draw(source, 10) == parent.draw(10));
 
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    expected_rng fresh{all(2)}; // the second call to the entropy, nothing of the first
+    expected_rng<TestType> fresh{all(2)}; // the second call to the entropy, nothing of the first
     const bool right = draw(source, 300) == fresh.draw(300) && calls == 2;
     ::_exit(right ? 0 : 1);
   }
@@ -169,7 +201,7 @@ TEST_CASE("a forked child never uses the key or the words of its parent") {
 
 TEST_CASE("a child without entropy gets nothing, at the first try and at every later one") {
   bool broken = false;
-  detail::chacha20_rng source(no_entropy{&broken});
+  no_entropy_rng source(no_entropy{&broken});
   draw(source, 1);
   const pid_t child = ::fork();
   REQUIRE(child >= 0);

@@ -21,10 +21,11 @@ TEST_CASE("philox gives the known answers of Random123") {
 
 TEST_CASE("many philox blocks equal one after the other, whatever the length and the carry") {
   const std::uint64_t seed = 0xA409382229F31D0, stream = 0x0370734413198A2E;
-  for (const std::uint64_t first : {0ull, 7ull, 0xFFFFFFF0ull, 0xFFFFFFFFFFFFFFF0ull}) {
+  for (const std::uint64_t first : {0ull, 7ull, 0xFFFFFFF0ull, 0xFFFFFFFFull, 0xFFFFFFFFFFFFFFF0ull}) {
     for (std::size_t size = 0; size < 300; ++size) {
-      std::vector<std::uint32_t> out(size + 1, 0xDEAD);
+      std::vector<std::uint32_t> out(size + 1, 0xDEAD), scalar_out = out;
       simd::philox_blocks(seed, stream, first, std::span(out).first(size));
+      simd::philox_blocks<simd::scalar>(seed, stream, first, std::span(scalar_out).first(size));
       std::vector<std::uint32_t> expected;
       for (std::uint64_t index = first; expected.size() < size; ++index)
         for (const auto word : simd::philox_block(
@@ -35,6 +36,7 @@ TEST_CASE("many philox blocks equal one after the other, whatever the length and
       expected.resize(size);
       expected.push_back(0xDEAD); // nothing is written past the end
       REQUIRE(out == expected);
+      REQUIRE(scalar_out == expected);
     }
   }
 }

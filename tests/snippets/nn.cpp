@@ -32,6 +32,19 @@ float decay(float value) {
   return value;
 }
 
+/// max(x, 0.01 x).
+struct leaky_relu : activation<leaky_relu> {
+  template <class B>
+  static B apply(const B& x) {
+    return simd::select(x < B(0), x * B(0.01f), x);
+  }
+  template <class B>
+  static B derivative(const B& dy, const B& y) {
+    return simd::select(y < B(0), dy * B(0.01f), dy);
+  }
+};
+static_assert(Activation<leaky_relu>);
+
 /// y = x / (1 + |x|).
 struct softsign : elementwise {
   template <class Arch, class T>

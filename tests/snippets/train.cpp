@@ -8,6 +8,7 @@
 #include <privet/optim/sgd.hpp>
 #include <privet/optim/weight_decay.hpp>
 #include <privet/train/local_training.hpp>
+#include <privet/train/predictor.hpp>
 #include <privet/train/trainer.hpp>
 
 #include <cstdio>
@@ -15,6 +16,17 @@
 namespace {
 
 using namespace privet;
+
+/// Every tenth step is ten times as long.
+struct tenth_step {
+  static constexpr stage_role role = stage_role::pointwise;
+  static constexpr std::size_t slots = 0; // it remembers nothing
+  template <Label L>
+  using after = rescaled<L>; // a bound does not survive it
+
+  double factor(std::uint64_t step) const { return step % 10 == 9 ? 10 : 1; }
+};
+static_assert(Schedule<tenth_step>);
 
 std::size_t optimisers() {
   const auto plain = chain(average_over_batch{}, sgd{.learning_rate = 0.05, .momentum = 0.9});
@@ -32,6 +44,12 @@ double fit(const labelled_rows<float>& rows, const labelled_rows<float>& test) {
                 shuffled{.batch = 64}, 7};
   train.fit(rows, epochs{20}, [](const epoch_report& r) { std::printf("%zu: %.3f\n", r.epoch, r.loss); });
   return train.evaluate(test).confusion.accuracy();
+}
+
+std::int32_t answer(const parameters<>& p, std::span<const float> row) {
+  predictor classify(model, p);
+  const std::int32_t label = classify(row); // or classify.scores(row)
+  return label;
 }
 
 double step_by_hand(rows_view<float> rows, std::span<const std::int32_t> labels,
@@ -56,5 +74,6 @@ void score(const parameters<>& p, const labelled_rows<float>& test) {
 
 double train_pages(const labelled_rows<float>& rows, std::span<const std::uint32_t> batch) {
   score(initialise(model, 1), rows);
+  static_cast<void>(answer(initialise(model, 1), std::span<const float>(rows.rows.data, 43)));
   return fit(rows, rows) + step_by_hand(rows.rows, rows.labels, batch) + static_cast<double>(optimisers());
 }

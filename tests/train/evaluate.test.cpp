@@ -32,7 +32,7 @@ struct linear {
     const auto w = p.trained();
     for (std::size_t k = 0; k < classes; ++k) {
       for (std::size_t j = 0; j < columns; ++j)
-        w[j * classes + k] = (static_cast<T>((5 * j + 3 * k + j * k) % 11) - 5) / 8;
+        w[k * columns + j] = (static_cast<T>((5 * j + 3 * k + j * k) % 11) - 5) / 8;
       w[columns * classes + k] = k == 4 ? -20 : (static_cast<T>(k) - 2) / 8;
     }
   }

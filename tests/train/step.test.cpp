@@ -14,6 +14,7 @@
 #include <privet/optim/schedule.hpp>
 #include <privet/optim/sgd.hpp>
 #include <privet/optim/weight_decay.hpp>
+#include <privet/train/predictor.hpp>
 #include <privet/train/step.hpp>
 
 #include <algorithm>
@@ -74,15 +75,27 @@ training_step<Model, softmax_cross_entropy, Chain, T> stepper(const Model& model
   return {model, softmax_cross_entropy{}, steps, chunk};
 }
 
-/// The sum of the gradients of one step from the same parameters.
-template <class T, class Model, class Chain>
-std::vector<T> gradient_sum(const Model& model, const Chain& steps, const rows_of_normals<T>& rows,
-                            std::span<const std::uint32_t> batch, std::size_t chunk = 128) {
-  auto step = stepper<T>(model, steps, chunk);
+/// Writes down what reaches it.
+template <class T>
+struct record {
+  static constexpr stage_role role = stage_role::pointwise;
+  static constexpr std::size_t slots = 0;
+  std::vector<T>* to;
+  void update(std::span<T> slice, std::size_t offset, state_slice<T>, const update_context<T>&) const {
+    std::copy(slice.begin(), slice.end(), to->begin() + static_cast<std::ptrdiff_t>(offset));
+  }
+};
+
+/// The sum of the gradients of one step from the same parameters, each under the bounds.
+template <class T, class Model, class... Bounds>
+std::vector<T> gradient_sum(const Model& model, const rows_of_normals<T>& rows,
+                            std::span<const std::uint32_t> batch, std::size_t chunk, Bounds... bounds) {
+  std::vector<T> sum(model.sizes().shared);
+  auto step = stepper<T>(model, chain(bounds..., average_over_batch{}, record<T>{&sum}), chunk);
   auto p = normal_parameters<T>(model);
   auto state = step.init();
-  step(p, state, rows.view(), rows.labels.data(), batch, static_cast<double>(batch.size()));
-  return {step.gradient().begin(), step.gradient().end()};
+  step(p, state, rows.view(), rows.labels.data(), batch, 1);
+  return sum;
 }
 
 const sequential small{dense<7, 11>{}, relu{}, dense<11, 3>{}};
@@ -144,6 +157,30 @@ TEST_CASE("a run-time model trains to the bits of the static one") {
   CHECK(train(network(small)) == train(small));
 }
 
+TEST_CASE("plain descent in registers, in pieces and over chunks gives the same bits") {
+  const sequential model{dense<7, 40>{}, relu{}, dense<40, 17>{}, tanh_layer{}, dense<17, 3>{}};
+  const rows_of_normals<float> rows(29, 7);
+  std::vector<std::uint32_t> shuffled = rows.batch;
+  std::ranges::reverse(shuffled);
+  const auto train = [&](std::size_t chunk, double momentum, std::span<const std::uint32_t> batch) {
+    auto step = stepper<float>(model,
+                               chain(average_over_batch{}, sgd{.learning_rate = 0.05, .momentum = momentum},
+                                     cosine_rate{.steps = 9}),
+                               chunk);
+    auto p = normal_parameters<float>(model);
+    auto state = step.init();
+    for (int i = 0; i < 5; ++i) step(p, state, rows.view(), rows.labels.data(), batch, 29);
+    return std::vector<float>(p.trained().begin(), p.trained().end());
+  };
+  for (const double momentum : {0.0, 0.9}) {
+    const auto expected = train(128, momentum, rows.batch);
+    for (const std::size_t chunk : {1, 5, 6, 28, 29}) CHECK(train(chunk, momentum, rows.batch) == expected);
+    // Rows that lie one after another are read in place, others are copied; the sum has the batch's order.
+    CHECK(train(6, momentum, shuffled) == train(128, momentum, shuffled));
+    CHECK(train(128, momentum, shuffled) != expected);
+  }
+}
+
 TEST_CASE("the gradient is divided by the expected batch, not by the one that came") {
   const rows_of_normals<double> rows(6, 7);
   auto step = stepper<double>(small, plain);
@@ -187,21 +224,29 @@ TEST_CASE("a step allocates nothing") {
   check(network({dense<>{7, 33}, relu{}, dropout{0.2}, dense<>{33, 3}}));
 }
 
+TEST_CASE("a prediction of one row allocates nothing") {
+  predictor classify(small, normal_parameters<float>(small));
+  const auto row = test::normals<float>(7, 1);
+  const std::size_t before = test::heap::allocations;
+  const std::int32_t label = classify(row);
+  CHECK(test::heap::allocations == before);
+  CHECK(label < 3);
+}
+
 TEST_CASE("clipping each example equals clipping batches of one") {
   const rows_of_normals<double> rows(13, 7);
   constexpr double norm = 2;
   std::vector<double> expected(small.sizes().shared);
   std::size_t clipped = 0;
   for (const std::uint32_t i : rows.batch) {
-    const auto g = gradient_sum<double>(small, plain, rows, std::span(&i, 1));
+    const auto g = gradient_sum<double>(small, rows, std::span(&i, 1), 128);
     const double length = std::sqrt(std::inner_product(g.begin(), g.end(), g.begin(), 0.0));
     if (length > norm) ++clipped;
     for (std::size_t j = 0; j < g.size(); ++j) expected[j] += g[j] * std::min(1.0, norm / length);
   }
   CHECK(clipped > 0);
   CHECK(clipped < rows.batch.size());
-  const auto sum = gradient_sum<double>(small, chain(test_clip{.norm = norm}, average_over_batch{}, sgd{}),
-                                        rows, rows.batch, 5);
+  const auto sum = gradient_sum<double>(small, rows, rows.batch, 5, test_clip{.norm = norm});
   for (std::size_t j = 0; j < sum.size(); ++j)
     CHECK(sum[j] == Approx(expected[j]).epsilon(1e-12).margin(1e-14));
 }
@@ -209,7 +254,7 @@ TEST_CASE("clipping each example equals clipping batches of one") {
 TEST_CASE("two bounds multiply") {
   const rows_of_normals<double> rows(9, 7);
   const auto sum = [&](auto... bounds) {
-    return gradient_sum<double>(small, chain(bounds..., average_over_batch{}, sgd{}), rows, rows.batch);
+    return gradient_sum<double>(small, rows, rows.batch, 128, bounds...);
   };
   // Every gradient is longer than the bounds: the norms scale it by a / |g| and b / |g|.
   const auto both = sum(test_clip{.norm = 1e-3}, test_clip{.norm = 1e-2, .drop = 1e9});
@@ -218,21 +263,21 @@ TEST_CASE("two bounds multiply") {
 }
 
 TEST_CASE("under a bound an example that holds NaN or infinity counts for nothing, to the bit") {
-  const auto steps = chain(test_clip{.norm = 0.7, .drop = 1e4}, average_over_batch{}, sgd{});
+  const test_clip clip{.norm = 0.7, .drop = 1e4};
   for (const std::size_t chunk : {1, 4, 128}) {
     rows_of_normals<float> rows(11, 7);
     rows.at(5, 2) = 1e12f; // finite, but so long that the bound gives it the weight zero
-    const auto weight_zero = gradient_sum<float>(small, steps, rows, rows.batch, chunk);
+    const auto weight_zero = gradient_sum<float>(small, rows, rows.batch, chunk, clip);
     auto others = rows.batch;
     others.erase(others.begin() + 5);
-    CHECK(gradient_sum<float>(small, steps, rows, others, chunk) == weight_zero);
+    CHECK(gradient_sum<float>(small, rows, others, chunk, clip) == weight_zero);
     for (const double poison : {std::numeric_limits<double>::quiet_NaN(), infinity, -infinity, 3e38}) {
       rows.at(5, 2) = static_cast<float>(poison);
       INFO("chunk " << chunk << ", value " << poison);
-      CHECK(gradient_sum<float>(small, steps, rows, rows.batch, chunk) == weight_zero);
+      CHECK(gradient_sum<float>(small, rows, rows.batch, chunk, clip) == weight_zero);
     }
     rows.at(5, 2) = 1;
-    CHECK(gradient_sum<float>(small, steps, rows, rows.batch, chunk) != weight_zero);
+    CHECK(gradient_sum<float>(small, rows, rows.batch, chunk, clip) != weight_zero);
   }
 }
 

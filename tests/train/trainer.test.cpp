@@ -112,4 +112,12 @@ TEST_CASE("trainer: rows, labels and targets that do not fit are refused before 
   const std::vector<float> x(4), y(4);
   CHECK_THROWS_WITH(two.fit(rows_view<float>{x.data(), 4, 1}, std::span<const float>(y), epochs{1}),
                     "[N003 shape] 4 rows with 4 targets, expected 2 for each");
+  const std::vector<float> z(8);
+  CHECK_THROWS_WITH(two.fit(rows_view<float>{x.data(), 2, 2}, std::span<const float>(y), epochs{1}),
+                    "[N003 shape] the model reads rows 1 wide, got 2");
+  // What was refused is no epoch of the run.
+  trainer fresh{pair, mean_squared_error{}, chain(average_over_batch{}, sgd{})};
+  for (auto* each : {&two, &fresh})
+    each->fit(rows_view<float>{x.data(), 4, 1}, std::span<const float>(z), epochs{1},
+              [](const epoch_report& e) { CHECK(e.epoch == 1); });
 }

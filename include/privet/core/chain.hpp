@@ -9,7 +9,9 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 namespace privet {
@@ -38,6 +40,23 @@ concept Pointwise = Stage<S> && S::role == stage_role::pointwise && requires {
 };
 template <class S>
 concept Encoding = Stage<S> && S::role == stage_role::encoding;
+
+namespace detail {
+struct has_update {
+  void update();
+};
+template <class S>
+struct two_updates : S, has_update {}; // `update` is ambiguous here if S has one, whatever its form
+} // namespace detail
+
+/// A pointwise stage that multiplies the step by `double factor(std::uint64_t step) const` and has
+/// no `update`; the chain does it. A stage that has both, such as a noise whose size follows a
+/// schedule, keeps its `update`: an `update` of the wrong form is an error, never passed over.
+template <class S>
+concept Schedule = Pointwise<S> && !std::is_final_v<S> && requires(const S& stage, std::uint64_t step) {
+  { stage.factor(step) } -> std::convertible_to<double>;
+  &detail::two_updates<S>::update;
+};
 
 /// What a pointwise stage may know besides its slice.
 template <class T>
@@ -120,6 +139,13 @@ inline constexpr std::size_t slots_of = 0;
 template <Pointwise S>
 inline constexpr std::size_t slots_of<S> = S::slots;
 
+template <class Arch, class T>
+void scale_step(std::span<T> g, double factor) {
+  const T f = static_cast<T>(factor);
+  if (f != T{1})
+    for (auto& x : g) x *= f;
+}
+
 } // namespace detail
 
 /// Stages in order. Made by `chain(...)`, which checks the order.
@@ -149,17 +175,46 @@ class chain_of {
     return {parameters, 0, aligned_vector<T>(slots * parameters)};
   }
 
+  /// The number that all pointwise stages together multiply the gradient by in this step; nothing
+  /// if one of them does more. A kernel then descends without writing the gradient down.
+  std::optional<double> scaling(std::uint64_t step) const {
+    double product = 1;
+    bool simple = true;
+    stages_.for_each([&]<class Stage>(const Stage& stage) {
+      if constexpr (Schedule<Stage>) {
+        product *= stage.factor(step);
+      } else if constexpr (requires { stage.scaling(step); }) {
+        const std::optional<double> own = stage.scaling(step);
+        simple = simple && own.has_value();
+        product *= own.value_or(1);
+      } else if constexpr (Pointwise<Stage>) {
+        simple = false;
+      }
+    });
+    if (!simple) return std::nullopt;
+    return product;
+  }
+
   /// Runs the pointwise stages, in order, over parameters [offset, offset + slice.size()).
-  /// `slice` enters as the reduced gradient and leaves as the descent direction.
-  template <class T>
+  /// `slice` enters as the reduced gradient and leaves as the descent direction. `Arch` is handed
+  /// to the stages that have kernels; the others do not see it.
+  template <class Arch = void, class T>
   void update(std::span<T> slice, std::size_t offset, chain_state<T>& state,
               const update_context<T>& context) const {
     std::size_t slot = 0;
     stages_.for_each([&]<class Stage>(const Stage& stage) {
-      if constexpr (Pointwise<Stage>) {
+      if constexpr (Schedule<Stage>) {
+        detail::scale_step<Arch>(slice, stage.factor(context.step));
+        slot += Stage::slots;
+      } else if constexpr (Pointwise<Stage>) {
         T* const first = Stage::slots ? state.slots.data() + slot * state.parameters + offset : nullptr;
         const state_slice<T> own(first, state.parameters, slice.size());
-        stage.update(slice, offset, own, context);
+        if constexpr (std::is_void_v<Arch>)
+          stage.update(slice, offset, own, context);
+        else if constexpr (requires { stage.template update<Arch>(slice, offset, own, context); })
+          stage.template update<Arch>(slice, offset, own, context);
+        else
+          stage.update(slice, offset, own, context);
         slot += Stage::slots;
       }
     });

@@ -60,6 +60,14 @@ struct indexed_list : detail::indexed_list_base<std::index_sequence_for<T...>, T
       (void)((I == index ? (f(get<I>()), true) : false) || ...);
     }(std::index_sequence_for<T...>{});
   }
+
+  /// Calls `f(element, next element)`; nothing for the last one.
+  template <class F>
+  constexpr void visit_pair(std::size_t index, F&& f) const {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      (void)((I == index ? (f(get<I>(), get<I + 1>()), true) : false) || ...);
+    }(std::make_index_sequence<sizeof...(T) - 1>{});
+  }
 };
 
 } // namespace privet

@@ -112,26 +112,31 @@ concept Evaluated = std::is_arithmetic_v<V> || requires(const V& v) {
   v.size();
 };
 
-/// A value and its label, which only a stage of a chain may change.
+/// A value and its label. `label_as` alone makes one.
 template <Label L, class V>
 class labelled {
  public:
   using label = L;
 
-  explicit labelled(V value) : value_(std::move(value)) { // the only way in
+  const V& value() const& noexcept { return value_; }
+  V&& value() && noexcept { return std::move(value_); }
+
+ private:
+  template <Label M, class W>
+  friend labelled<M, W> label_as(W value);
+
+  explicit labelled(V value) : value_(std::move(value)) {
     static_assert(
         !Released<L> || Evaluated<V>,
         "[P008 lazy-release] a lazy random expression kept as a released value: every read draws the noise "
         "again, and the mean of the reads removes it. Evaluate it into a container first. "
         "docs/errors/P008.md");
   }
-  const V& value() const& noexcept { return value_; }
-  V&& value() && noexcept { return std::move(value_); }
 
- private:
   V value_;
 };
 
+/// Puts a label on a value. The label is believed, so every call is a claim to be audited.
 template <Label L, class V>
 labelled<L, V> label_as(V value) {
   return labelled<L, V>(std::move(value));

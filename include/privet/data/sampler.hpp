@@ -36,9 +36,11 @@ class shuffled_batches {
   void start(std::uint64_t epoch) {
     require(epoch < std::uint64_t{1} << 24, fault::argument, "shuffled_batches: epoch ", epoch,
             ", must be below 2^24");
+    if (epoch == drawn_) return;
     replayable_random source(seed_, stream_);
     source.skip(epoch << 40); // more words than a permutation of 2^32 rows draws
     permutation(source, order_);
+    drawn_ = epoch;
   }
 
   /// Batches per epoch.
@@ -57,6 +59,7 @@ class shuffled_batches {
   std::vector<std::uint32_t> order_;
   std::size_t batch_size_;
   std::uint64_t seed_, stream_;
+  std::uint64_t drawn_ = std::numeric_limits<std::uint64_t>::max(); ///< the epoch of `order_`, at first none
 };
 
 } // namespace privet

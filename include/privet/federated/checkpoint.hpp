@@ -24,7 +24,13 @@ inline status save_checkpoint(const std::filesystem::path& path, const checkpoin
                           {{"privet.rounds_done", concat(c.rounds_done)}, {"privet.run", json_text(c.run)}}));
 }
 
-/// Errors: N002 for a file that cannot be read, N004 and N010 for one that is no checkpoint.
+/// Nothing in the file is believed.
+///
+/// Errors  N002: cannot be read. N004: not a safetensors file, metadata that is not JSON or not what
+///         is expected, no tensor of a name that the network needs. N010: a safetensors file without
+///         the metadata of a checkpoint. N003: layers that do not fit, a tensor of another shape or
+///         type than the network's. N011: an element type, layer or version that this build does not
+///         know. N001: a network whose first layer does not know the width of its rows
 inline result<checkpoint> load_checkpoint(const std::filesystem::path& path) {
   const auto file = load_safetensors(path);
   if (!file) return file.error();

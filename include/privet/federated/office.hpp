@@ -124,13 +124,12 @@ class office : public participant {
     if (!description) return description.error();
     auto model = read_network(*description, "architecture");
     if (!model) return model.error();
-    if (model->in_width() != data_.columns() || model->out_width() != data_.classes())
-      return error::of(fault::shape, "office ", id_, ": the model reads ", model->in_width(),
-                       " columns and knows ", model->out_width(), " classes, the data has ", data_.columns(),
-                       " and ", data_.classes());
+    if (model->out_width() != data_.classes())
+      return error::of(fault::shape, "office ", id_, ": the model knows ", model->out_width(),
+                       " classes, the data has ", data_.classes());
+    check_rows(*model, data_.view(), std::span<const std::int32_t>(data_.labels));
     training_.reset(); // a model that does not fit into memory leaves none, not half of one
     weights_ = model->template make_parameters<float>();
-    check_rows(*model, data_.view(), std::span<const std::int32_t>(data_.labels));
     training_.emplace(*model, recipe_.loss, recipe_.steps, recipe_.epochs, recipe_.batch, data_.rows(), seed_,
                       id_);
     return make(message_kind::ready, m, encode_number(weights_.shared().size()));

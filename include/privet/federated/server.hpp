@@ -2,11 +2,11 @@
 // The server of a federation: compares schemas, agrees on a scaling, sends the model out and
 // averages what comes back. It has no call through which a row could leave a client.
 
+#include <privet/core/parallel.hpp>
 #include <privet/core/transport.hpp>
 #include <privet/data/standardise.hpp>
 #include <privet/federated/fedavg.hpp>
 #include <privet/federated/message.hpp>
-#include <privet/federated/parallel.hpp>
 #include <privet/nn/describe.hpp>
 #include <privet/random/distributions.hpp>
 #include <privet/random/replayable.hpp>

@@ -61,8 +61,11 @@ json describe(const layer_stack<List>& model) {
   return {{"format", "privet.network"}, {"version", 1}, {"layers", std::move(layers)}};
 }
 
-/// The network that a description names. Nothing in it is believed: errors are N004 for a
-/// malformed description, N003 for layers that do not fit, N011 for unknown ones.
+/// The network that a description names. Nothing in it is believed.
+///
+/// Errors  N004: a member that is missing, of another kind or out of range; too many layers, units or
+///         parameters. N011: another format or version, an unknown layer type. N003: layers that do
+///         not fit. N001: a first layer that does not know the width of the rows it reads
 inline result<network> read_network(const json& description, std::string_view place = "network") {
   const auto format = read_member<std::string>(description, "format", place);
   if (!format) return format.error();

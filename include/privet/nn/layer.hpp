@@ -23,19 +23,24 @@ inline constexpr std::size_t widest_layer = std::size_t{1} << 24;
 /// A width: a type when it is static, a number when it is dynamic; one code reads both.
 template <std::size_t N>
 struct extent {
+  static constexpr std::size_t known = N;
   constexpr extent() = default;
   /// Throws N003 for another number than the type's.
   constexpr explicit(false) extent(std::size_t n) {
     if (n != N) fail(fault::shape, "a width is ", N, " by its type and was given as ", n);
   }
   constexpr operator std::size_t() const noexcept { return N; }
+  /// As kernels like it: a constant when it is static.
+  constexpr simd::size_constant<N> operator()() const noexcept { return {}; }
 };
 template <>
 struct extent<dynamic> {
+  static constexpr std::size_t known = dynamic;
   std::size_t value = 0;
   constexpr extent() = default;
   constexpr explicit(false) extent(std::size_t n) noexcept : value(n) {}
   constexpr operator std::size_t() const noexcept { return value; }
+  constexpr std::size_t operator()() const noexcept { return value; }
 };
 
 enum class mode { training, inference };
@@ -67,6 +72,7 @@ struct layer_rows {
   std::size_t out;
   const T* input;  ///< (rows, in)
   const T* output; ///< (rows, out), what forward wrote
+  T* scratch;      ///< at least `scratch(rows)` of the layer that asks for some
 };
 
 /// A layer. Law: gradients agree with finite differences; squared norms and sums agree with
@@ -80,6 +86,12 @@ struct layer_rows {
 ///   add_squared_norms(call, dy, n)       n[i] += |gradient of example i|^2, exact
 ///   accumulate(call, dy, g)              g += sum over rows of the gradients
 ///   mixes_examples(mode)                 whether one row's output depends on other rows
+///
+/// It may also offer
+///   scratch(rows)                        scalars of room that backward needs
+///   descend(call, dy, scale, p)          p -= scale * what accumulate would add, in one pass
+///   piecewise(call, dy, room, f)         what accumulate would add to zero, piece by piece in
+///                                        `room` (at least piece_size()): f(offset, piece)
 template <class L>
 concept Layer = requires(const L layer, std::size_t n, layer_rows<float> call, std::span<const float> p,
                          const float* x, float* y, layer_context context) {
@@ -99,6 +111,27 @@ concept ParametricLayer =
       layer.template accumulate<simd::default_arch>(call, dy, v);
       { layer.tensors() } -> std::same_as<std::vector<named_tensor>>;
     };
+
+/// A layer without parameters that works on batches of values, and whose derivative follows from
+/// its output:
+///
+///   apply(x)           y, batch by batch
+///   derivative(dy, y)  dx
+///
+/// A `Fusing` layer before it has its output overwritten and takes the activation along in its
+/// kernels, as does one behind it on the way back: it costs no pass of its own.
+template <class L>
+concept Activation = Layer<L> && requires(const simd::batch<float>& v) {
+  { L::apply(v) } -> std::convertible_to<simd::batch<float>>;
+  { L::derivative(v, v) } -> std::convertible_to<simd::batch<float>>;
+};
+
+/// A layer with weights that takes the activation beside it along:
+///
+///   forward(.., y, context, finish)        y = finish(what it computes)
+///   backward(.., dx, context, finish)      dx = finish(what it computes, its input)
+template <class L>
+concept Fusing = Layer<L> && L::fuses;
 
 /// Base of layers without parameters that map each value on its own.
 struct elementwise {

@@ -3,6 +3,7 @@
 
 #include <privet/core/error.hpp>
 #include <privet/nn/loss.hpp>
+#include <privet/simd/softmax.hpp>
 
 #include <cmath>
 
@@ -24,25 +25,7 @@ struct softmax_cross_entropy {
   template <class Arch, class T>
   void evaluate(std::size_t rows, std::size_t w, const T* z, const std::int32_t* labels, T* losses,
                 T* deltas) const {
-    const T spread = static_cast<T>(smoothing / static_cast<double>(w)),
-            sharp = static_cast<T>(1 - smoothing);
-    for (std::size_t r = 0; r < rows; ++r, z += w, deltas += w) {
-      const auto label = static_cast<std::size_t>(labels[r]);
-      T top = z[0], mean = T{};
-      for (std::size_t j = 1; j < w; ++j) top = z[j] > top ? z[j] : top;
-      simd::for_each_batch<Arch, T>(w, [&](std::size_t j, std::size_t n) {
-        simd::store_lanes<Arch, T>(
-            deltas + j, simd::exp(simd::load_lanes<Arch>(z + j, n) - simd::broadcast<Arch>(top)), n);
-      });
-      T sum = T{};
-      for (std::size_t j = 0; j < w; ++j) sum += deltas[j], mean += z[j] - top;
-      losses[r] = std::log(sum) - sharp * (z[label] - top);
-      if (spread > T{})
-        losses[r] -= spread * mean; // a logit of -infinity costs nothing unless it is spread to
-      const T scale = T{1} / sum;
-      for (std::size_t j = 0; j < w; ++j) deltas[j] = deltas[j] * scale - spread;
-      deltas[label] -= sharp;
-    }
+    simd::softmax_cross_entropy<Arch>(rows, w, z, labels, static_cast<T>(smoothing), losses, deltas);
   }
 };
 

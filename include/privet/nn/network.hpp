@@ -26,6 +26,13 @@ class layer_vector {
     std::visit(f, layers_[i]);
   }
   template <class F>
+  void visit_pair(std::size_t i, F&& f) const {
+    if (i + 1 < layers_.size())
+      std::visit(
+          [&](const auto& layer) { std::visit([&](const auto& next) { f(layer, next); }, layers_[i + 1]); },
+          layers_[i]);
+  }
+  template <class F>
   void for_each(F&& f) const {
     for (const auto& layer : layers_) std::visit(f, layer);
   }

@@ -7,6 +7,7 @@
 #include <privet/core/parameters.hpp>
 #include <privet/nn/layer.hpp>
 #include <privet/nn/tape.hpp>
+#include <privet/simd/elementwise.hpp>
 
 #include <algorithm>
 #include <memory>
@@ -34,9 +35,14 @@ class layer_stack {
   }
   template <class T = float>
   tape<T> make_tape(std::size_t capacity) const {
-    std::vector<std::size_t> widths;
-    for (const auto& place : places_) widths.push_back(place.out);
-    return tape<T>(widths, capacity);
+    std::vector<typename tape<T>::block> blocks;
+    for (const auto& place : places_) blocks.push_back({place.out, place.in_place});
+    std::size_t scratch = 0;
+    layers_.for_each([&](const auto& layer) {
+      if constexpr (requires { layer.scratch(capacity); })
+        scratch = std::max(scratch, layer.scratch(capacity));
+    });
+    return tape<T>(blocks, capacity, scratch);
   }
 
   /// Runs rows through every layer; the last layer's output is `tape.output(depth() - 1)`.
@@ -45,10 +51,19 @@ class layer_stack {
                layer_context context = {}) const {
     for (std::size_t i = 0; i < depth(); ++i) {
       context.layer = static_cast<std::uint32_t>(i);
-      layers_.visit(i, [&](const auto& layer) {
+      const auto run = [&](const auto& layer, const auto&... finish) {
         layer.template forward<Arch>(slice(p, i), rows, places_[i].in, places_[i].out, input(i, x, memory),
-                                     memory.output(i), context);
-      });
+                                     memory.output(i), context, finish...);
+      };
+      if (fused(i + 1)) {
+        layers_.visit_pair(i, [&]<class L, class Next>(const L& layer, const Next&) {
+          if constexpr (Fusing<L> && Activation<Next>)
+            run(layer, [](const auto& y) { return Next::apply(y); });
+        });
+        ++i;
+      } else {
+        layers_.visit(i, run);
+      }
     }
   }
 
@@ -59,9 +74,19 @@ class layer_stack {
                 layer_context context = {}) const {
     for (std::size_t i = depth(); i-- > 1;) {
       context.layer = static_cast<std::uint32_t>(i);
-      layers_.visit(i, [&](const auto& layer) {
+      const auto run = [&](const auto& layer, const auto&... finish) {
         layer.template backward<Arch>(slice(p, i), call(i, rows, x, memory),
-                                      static_cast<const T*>(memory.delta(i)), memory.delta(i - 1), context);
+                                      static_cast<const T*>(memory.delta(i)), memory.delta(i - 1), context,
+                                      finish...);
+      };
+      layers_.visit_pair(i - 1, [&]<class Before, class L>(const Before&, const L& layer) {
+        if constexpr (Activation<Before> && Fusing<L>)
+          if (places_[i - 1].in_place) {
+            run(layer, [](const auto& dx, const auto& y) { return Before::derivative(dx, y); });
+            --i; // the activation's delta is the one of the layer below it
+            return;
+          }
+        run(layer);
       });
     }
   }
@@ -85,6 +110,7 @@ class layer_stack {
     for (std::size_t r = 0; r < rows; ++r) {
       select_row<Arch>(x + r * in_width(), in_width(), coefficients[r], T{1});
       for (std::size_t i = 0; i < depth(); ++i) {
+        if (places_[i].in_place) continue; // the same memory
         const std::size_t width = places_[i].out;
         select_row<Arch>(memory.output(i) + r * width, width, coefficients[r], T{1});
         select_row<Arch>(memory.delta(i) + r * width, width, coefficients[r], coefficients[r]);
@@ -99,6 +125,53 @@ class layer_stack {
       layer.template accumulate<Arch>(call(i, rows, x, memory), static_cast<const T*>(memory.delta(i)),
                                       gradient.subspan(places_[i].offset, places_[i].size));
     });
+  }
+
+  /// p -= scale * sum over rows of the per-example gradients. Most layers never write the gradient
+  /// down; for the others there is `room` for the largest.
+  template <class Arch = simd::default_arch, class T>
+  void descend(std::size_t rows, const T* x, tape<T>& memory, T scale, std::span<T> room,
+               std::span<T> p) const {
+    for_each_parametric([&](std::size_t i, const auto& layer) {
+      const auto rows_of = call(i, rows, x, memory);
+      const T* const dy = memory.delta(i);
+      const auto own = p.subspan(places_[i].offset, places_[i].size);
+      if constexpr (requires { layer.template descend<Arch>(rows_of, dy, scale, own); }) {
+        layer.template descend<Arch>(rows_of, dy, scale, own);
+      } else {
+        whole_gradient<Arch>(layer, rows_of, dy, room.first(own.size()));
+        simd::axpy<Arch>(-scale, std::span<const T>(room.first(own.size())), own);
+      }
+    });
+  }
+
+  /// The sum over rows of the per-example gradients, piece by piece in `room`, which is as large as
+  /// `piece_size()` says or larger: f(offset, piece) for pieces that cover all parameters.
+  template <class Arch = simd::default_arch, class T, class F>
+  void piecewise(std::size_t rows, const T* x, tape<T>& memory, std::span<T> room, F&& f) const {
+    for_each_parametric([&](std::size_t i, const auto& layer) {
+      const auto rows_of = call(i, rows, x, memory);
+      const T* const dy = memory.delta(i);
+      const auto shifted = [&](std::size_t offset, std::span<T> piece) {
+        f(places_[i].offset + offset, piece);
+      };
+      if constexpr (requires { layer.template piecewise<Arch>(rows_of, dy, room, shifted); }) {
+        layer.template piecewise<Arch>(rows_of, dy, room, shifted);
+      } else {
+        whole_gradient<Arch>(layer, rows_of, dy, room.first(places_[i].size));
+        shifted(0, room.first(places_[i].size));
+      }
+    });
+  }
+  std::size_t piece_size() const {
+    std::size_t most = 0;
+    for_each_parametric([&](std::size_t i, const auto& layer) {
+      if constexpr (requires { layer.piece_size(); })
+        most = std::max(most, layer.piece_size());
+      else
+        most = std::max(most, places_[i].size);
+    });
+    return most;
   }
 
   /// Fills the parameters layer by layer; `fill(weights, fan_in, fan_out)` fills those of one.
@@ -131,6 +204,8 @@ class layer_stack {
  private:
   struct place {
     std::size_t in, out, offset, size;
+    bool in_place; ///< overwrites the output of the layer before
+    bool fuses;    ///< takes an activation along
   };
 
   /// Resolves widths and offsets. Throws N003 where two neighbours do not fit, N001 for a layer whose
@@ -147,7 +222,10 @@ class layer_stack {
               " parameters, but is no ParametricLayer: they would never be trained or saved");
       require(width <= widest_layer && out <= widest_layer, fault::argument, "layer ", index, " is ", width,
               " by ", out, ", at most ", widest_layer, " wide is possible");
-      places_.push_back({width, out, offset, size});
+      constexpr bool fuses = requires { requires L::fuses; };
+      // What an activation overwrites must not be read again: an activation's own output is.
+      const bool in_place = Activation<L> && index > 0 && places_.back().fuses;
+      places_.push_back({width, out, offset, size, in_place, fuses});
       width = out;
       offset += size;
       ++index;
@@ -171,6 +249,15 @@ class layer_stack {
       });
   }
 
+  /// Whether layer i is an activation that the layer before it takes along.
+  bool fused(std::size_t i) const noexcept { return i < depth() && places_[i].in_place; }
+
+  template <class Arch, class L, class T>
+  static void whole_gradient(const L& layer, const layer_rows<T>& rows_of, const T* dy, std::span<T> room) {
+    std::ranges::fill(room, T{});
+    layer.template accumulate<Arch>(rows_of, dy, room);
+  }
+
   template <class T>
   std::span<const T> slice(std::span<const T> p, std::size_t i) const {
     return p.subspan(places_[i].offset, places_[i].size);
@@ -181,14 +268,14 @@ class layer_stack {
   }
   template <class T>
   layer_rows<T> call(std::size_t i, std::size_t rows, const T* x, tape<T>& memory) const {
-    return {rows, places_[i].in, places_[i].out, input(i, x, memory), memory.output(i)};
+    return {rows, places_[i].in, places_[i].out, input(i, x, memory), memory.output(i), memory.scratch()};
   }
 
   template <class Arch, class T>
   static void select_row(T* row, std::size_t width, T coefficient, T factor) {
     const auto zero = simd::broadcast<Arch>(T{}), c = simd::broadcast<Arch>(coefficient),
                f = simd::broadcast<Arch>(factor);
-    simd::for_each_batch<Arch, T>(width, [&](std::size_t j, std::size_t n) {
+    simd::for_each_batch<Arch, T>(width, [&](std::size_t j, auto n) {
       simd::store_lanes<Arch, T>(row + j,
                                  simd::select(c == zero, zero, simd::load_lanes<Arch>(row + j, n) * f), n);
     });

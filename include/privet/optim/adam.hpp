@@ -3,7 +3,7 @@
 
 #include <privet/core/chain.hpp>
 #include <privet/optim/rate.hpp>
-#include <privet/simd/arch.hpp>
+#include <privet/simd/elementwise.hpp>
 
 #include <cmath>
 
@@ -33,25 +33,24 @@ struct adam {
             ", expected 0 <= beta < 1 and epsilon > 0");
   }
 
-  template <class T>
+  template <class Arch = simd::default_arch, class T>
   void update(std::span<T> g, std::size_t, state_slice<T> state, const update_context<T>& context) const {
-    using arch = simd::default_arch;
     const double t = static_cast<double>(context.step) + 1;
-    const auto keep1 = simd::broadcast<arch>(static_cast<T>(beta1)),
-               new1 = simd::broadcast<arch>(static_cast<T>(1 - beta1));
-    const auto keep2 = simd::broadcast<arch>(static_cast<T>(beta2)),
-               new2 = simd::broadcast<arch>(static_cast<T>(1 - beta2));
-    const auto rate = simd::broadcast<arch>(static_cast<T>(learning_rate / (1 - std::pow(beta1, t))));
-    const auto root = simd::broadcast<arch>(static_cast<T>(1 / std::sqrt(1 - std::pow(beta2, t))));
-    const auto floor = simd::broadcast<arch>(static_cast<T>(epsilon));
+    const auto keep1 = simd::broadcast<Arch>(static_cast<T>(beta1)),
+               new1 = simd::broadcast<Arch>(static_cast<T>(1 - beta1));
+    const auto keep2 = simd::broadcast<Arch>(static_cast<T>(beta2)),
+               new2 = simd::broadcast<Arch>(static_cast<T>(1 - beta2));
+    const auto rate = simd::broadcast<Arch>(static_cast<T>(learning_rate / (1 - std::pow(beta1, t))));
+    const auto root = simd::broadcast<Arch>(static_cast<T>(1 / std::sqrt(1 - std::pow(beta2, t))));
+    const auto floor = simd::broadcast<Arch>(static_cast<T>(epsilon));
     T *const m = state.slot(0).data(), *const v = state.slot(1).data();
-    simd::for_each_batch<arch, T>(g.size(), [&](std::size_t i, std::size_t n) {
-      const auto gradient = simd::load_lanes<arch>(g.data() + i, n);
-      const auto mean = simd::fma(keep1, simd::load_lanes<arch>(m + i, n), new1 * gradient);
-      const auto square = simd::fma(keep2, simd::load_lanes<arch>(v + i, n), new2 * gradient * gradient);
-      simd::store_lanes<arch, T>(m + i, mean, n);
-      simd::store_lanes<arch, T>(v + i, square, n);
-      simd::store_lanes<arch, T>(g.data() + i,
+    simd::for_each_batch<Arch, T>(g.size(), [&](std::size_t i, auto n) {
+      const auto gradient = simd::load_lanes<Arch>(g.data() + i, n);
+      const auto mean = simd::fma(keep1, simd::load_lanes<Arch>(m + i, n), new1 * gradient);
+      const auto square = simd::fma(keep2, simd::load_lanes<Arch>(v + i, n), new2 * gradient * gradient);
+      simd::store_lanes<Arch, T>(m + i, mean, n);
+      simd::store_lanes<Arch, T>(v + i, square, n);
+      simd::store_lanes<Arch, T>(g.data() + i,
                                  simd::divide(rate * mean, simd::fma(simd::sqrt(square), root, floor)), n);
     });
   }
@@ -74,12 +73,11 @@ struct adamw {
 
   void check() const { adam{learning_rate, beta1, beta2, epsilon}.check(); }
 
-  template <class T>
+  template <class Arch = simd::default_arch, class T>
   void update(std::span<T> g, std::size_t offset, state_slice<T> state,
               const update_context<T>& context) const {
-    adam{learning_rate, beta1, beta2, epsilon}.update(g, offset, state, context);
-    const T decay = static_cast<T>(learning_rate * weight_decay);
-    for (std::size_t i = 0; i < g.size(); ++i) g[i] += decay * context.parameters[i];
+    adam{learning_rate, beta1, beta2, epsilon}.update<Arch>(g, offset, state, context);
+    simd::axpy<Arch>(static_cast<T>(learning_rate * weight_decay), context.parameters, g);
   }
 };
 

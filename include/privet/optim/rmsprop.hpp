@@ -27,19 +27,18 @@ struct rmsprop {
             ", epsilon ", epsilon, ", expected 0 <= smoothing < 1 and epsilon > 0");
   }
 
-  template <class T>
+  template <class Arch = simd::default_arch, class T>
   void update(std::span<T> g, std::size_t, state_slice<T> state, const update_context<T>&) const {
-    using arch = simd::default_arch;
-    const auto keep = simd::broadcast<arch>(static_cast<T>(smoothing)),
-               fresh = simd::broadcast<arch>(static_cast<T>(1 - smoothing));
-    const auto rate = simd::broadcast<arch>(static_cast<T>(learning_rate)),
-               floor = simd::broadcast<arch>(static_cast<T>(epsilon));
+    const auto keep = simd::broadcast<Arch>(static_cast<T>(smoothing)),
+               fresh = simd::broadcast<Arch>(static_cast<T>(1 - smoothing));
+    const auto rate = simd::broadcast<Arch>(static_cast<T>(learning_rate)),
+               floor = simd::broadcast<Arch>(static_cast<T>(epsilon));
     T* const v = state.slot(0).data();
-    simd::for_each_batch<arch, T>(g.size(), [&](std::size_t i, std::size_t n) {
-      const auto gradient = simd::load_lanes<arch>(g.data() + i, n);
-      const auto square = simd::fma(keep, simd::load_lanes<arch>(v + i, n), fresh * gradient * gradient);
-      simd::store_lanes<arch, T>(v + i, square, n);
-      simd::store_lanes<arch, T>(g.data() + i, simd::divide(rate * gradient, simd::sqrt(square) + floor), n);
+    simd::for_each_batch<Arch, T>(g.size(), [&](std::size_t i, auto n) {
+      const auto gradient = simd::load_lanes<Arch>(g.data() + i, n);
+      const auto square = simd::fma(keep, simd::load_lanes<Arch>(v + i, n), fresh * gradient * gradient);
+      simd::store_lanes<Arch, T>(v + i, square, n);
+      simd::store_lanes<Arch, T>(g.data() + i, simd::divide(rate * gradient, simd::sqrt(square) + floor), n);
     });
   }
 };

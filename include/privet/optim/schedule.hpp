@@ -11,15 +11,6 @@
 
 namespace privet {
 
-namespace detail {
-template <class T>
-void scale_step(std::span<T> g, double factor) {
-  const T f = static_cast<T>(factor);
-  if (f != T{1})
-    for (auto& x : g) x *= f;
-}
-} // namespace detail
-
 /// The rate as it stands.
 struct constant_rate {
   static constexpr stage_role role = stage_role::pointwise;
@@ -28,11 +19,6 @@ struct constant_rate {
   using after = rescaled<L>;
 
   static constexpr double factor(std::uint64_t) noexcept { return 1; }
-
-  template <class T>
-  void update(std::span<T> g, std::size_t, state_slice<T>, const update_context<T>& context) const {
-    detail::scale_step(g, factor(context.step));
-  }
 };
 
 /// Multiplies the rate by `gamma` after every `every` steps. Throws N001 when that is 0.
@@ -48,11 +34,6 @@ struct step_rate {
   double factor(std::uint64_t step) const {
     require(every > 0, fault::argument, "step_rate: every 0 steps, needs at least 1");
     return std::pow(gamma, static_cast<double>(step / every));
-  }
-
-  template <class T>
-  void update(std::span<T> g, std::size_t, state_slice<T>, const update_context<T>& context) const {
-    detail::scale_step(g, factor(context.step));
   }
 };
 
@@ -71,11 +52,6 @@ struct cosine_rate {
     const double part = std::min(1.0, static_cast<double>(step) / static_cast<double>(steps));
     return floor + (1 - floor) * 0.5 * (1 + std::cos(std::numbers::pi * part));
   }
-
-  template <class T>
-  void update(std::span<T> g, std::size_t, state_slice<T>, const update_context<T>& context) const {
-    detail::scale_step(g, factor(context.step));
-  }
 };
 
 /// A straight line from 1 / `steps` up to 1 over the first `steps` steps.
@@ -89,11 +65,6 @@ struct warm_up_rate {
 
   double factor(std::uint64_t step) const {
     return std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(steps));
-  }
-
-  template <class T>
-  void update(std::span<T> g, std::size_t, state_slice<T>, const update_context<T>& context) const {
-    detail::scale_step(g, factor(context.step));
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <privet/core/chain.hpp>
 #include <privet/optim/rate.hpp>
+#include <privet/simd/elementwise.hpp>
 
 namespace privet {
 
@@ -26,19 +27,25 @@ struct sgd {
             ", expected 0 <= momentum < 1");
   }
 
-  template <class T>
+  /// Without momentum it only multiplies.
+  std::optional<double> scaling(std::uint64_t) const noexcept {
+    if (momentum != 0) return std::nullopt;
+    return learning_rate;
+  }
+
+  template <class Arch = simd::default_arch, class T>
   void update(std::span<T> g, std::size_t, state_slice<T> state, const update_context<T>&) const {
-    const T rate = static_cast<T>(learning_rate), mu = static_cast<T>(momentum);
-    if (momentum == 0) {
-      for (auto& x : g) x *= rate;
-      return;
-    }
+    if (momentum == 0) return simd::scale<Arch>(static_cast<T>(learning_rate), g);
+    const auto rate = simd::broadcast<Arch>(static_cast<T>(learning_rate)),
+               mu = simd::broadcast<Arch>(static_cast<T>(momentum));
     T* const v = state.slot(0).data();
-    const T ahead = nesterov ? mu : T{1}, now = nesterov ? T{1} : T{};
-    for (std::size_t i = 0; i < g.size(); ++i) {
-      v[i] = mu * v[i] + g[i];
-      g[i] = rate * (now * g[i] + ahead * v[i]);
-    }
+    simd::for_each_batch<Arch, T>(g.size(), [&](std::size_t i, auto lanes) {
+      const auto gradient = simd::load_lanes<Arch>(g.data() + i, lanes);
+      const auto velocity = simd::fma(mu, simd::load_lanes<Arch>(v + i, lanes), gradient);
+      simd::store_lanes<Arch, T>(v + i, velocity, lanes);
+      simd::store_lanes<Arch, T>(g.data() + i,
+                                 rate * (nesterov ? simd::fma(mu, velocity, gradient) : velocity), lanes);
+    });
   }
 };
 

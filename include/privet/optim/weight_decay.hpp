@@ -1,6 +1,7 @@
 #pragma once
 
 #include <privet/core/chain.hpp>
+#include <privet/simd/elementwise.hpp>
 
 namespace privet {
 
@@ -12,10 +13,9 @@ struct weight_decay {
 
   double rate = 0;
 
-  template <class T>
+  template <class Arch = simd::default_arch, class T>
   void update(std::span<T> g, std::size_t, state_slice<T>, const update_context<T>& context) const {
-    const T factor = static_cast<T>(rate);
-    for (std::size_t i = 0; i < g.size(); ++i) g[i] += factor * context.parameters[i];
+    simd::axpy<Arch>(static_cast<T>(rate), context.parameters, g);
   }
 };
 

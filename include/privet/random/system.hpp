@@ -36,31 +36,59 @@ struct os_entropy {
   }
 };
 
-/// ChaCha20 with fast key erasure (Bernstein, 2017): the first 32 bytes of every refill become the
-/// next key and are wiped from the buffer, as is each word once it is handed out. What was drawn
-/// cannot be recovered from the state, and every key sees the counters 0 .. 15 only.
+/// What a key stream starts from.
+using stream_seed = std::array<std::uint32_t, 8>;
+
+/// ChaCha20 (RFC 8439): the seed is the key, the nonce zero. A key sees the counters 0 .. 63 only;
+/// the last 32 bytes become the next key and are handed out to nobody.
+struct chacha20_stream {
+  using target = simd::default_arch;
+  static constexpr std::size_t written = 64 * simd::chacha20_block_words, handed_out = written - 8;
+
+  /// Fills `out` and replaces the seed by the next one.
+  template <class Target>
+  static void make(stream_seed& seed, std::span<std::uint32_t, written> out) noexcept {
+    // Never false: the counter starts at zero.
+    static_cast<void>(simd::chacha20_blocks<Target>(seed, 0, {}, out));
+    const auto next = out.template last<8>();
+    std::copy(next.begin(), next.end(), seed.begin());
+    wipe(next);
+  }
+};
+
+/// A key stream with fast key erasure (Bernstein, 2017): every seed makes one run of words and the
+/// next seed, which takes its place. Whatever leaves is wiped behind, so what was drawn cannot be
+/// recovered from the state.
 ///
 /// `Entropy` fills eight words or throws; a test puts known words there.
-template <class Entropy>
-class chacha20_rng {
+template <class Stream, class Entropy>
+class fast_key_erasure_rng {
  public:
-  /// Blocks after which fresh entropy is mixed in unasked.
-  static constexpr std::uint32_t blocks_per_seed = std::uint32_t{1} << 20;
+  /// Seeds after which fresh entropy is mixed in unasked: 64 MiB.
+  static constexpr std::uint32_t seeds_per_entropy = (std::uint32_t{1} << 24) / Stream::written;
 
-  explicit chacha20_rng(Entropy entropy = {}) : entropy_(entropy), generation_(fork_generation()) {
-    entropy_(key_);
+  explicit fast_key_erasure_rng(Entropy entropy = {}) : entropy_(entropy), generation_(fork_generation()) {
+    entropy_(seed_);
   }
-  chacha20_rng(const chacha20_rng&) = delete;
-  chacha20_rng& operator=(const chacha20_rng&) = delete;
-  ~chacha20_rng() { forget(); }
+  fast_key_erasure_rng(const fast_key_erasure_rng&) = delete;
+  fast_key_erasure_rng& operator=(const fast_key_erasure_rng&) = delete;
+  ~fast_key_erasure_rng() { forget(); }
 
   /// Errors  whatever `Entropy` throws; the words not yet written are then unspecified
-  template <class Arch = simd::default_arch>
+  template <class Target = typename Stream::target>
   void fill(std::span<std::uint32_t> words) {
     leave_parent();
     while (!words.empty()) {
-      if (used_ == ready_.size()) refill<Arch>();
-      const auto fresh = std::span(ready_).subspan(used_, std::min(words.size(), ready_.size() - used_));
+      if (used_ == Stream::handed_out) {
+        if (words.size() >= Stream::written) { // straight to where they are wanted
+          refill<Target>(words.template first<Stream::written>());
+          words = words.subspan(Stream::handed_out);
+          continue;
+        }
+        refill<Target>(ready_);
+        used_ = 0;
+      }
+      const auto fresh = std::span(ready_).subspan(used_, std::min(words.size(), Stream::handed_out - used_));
       std::copy(fresh.begin(), fresh.end(), words.begin());
       wipe(fresh);
       used_ += fresh.size();
@@ -68,7 +96,11 @@ class chacha20_rng {
     }
   }
 
-  /// Mixes fresh entropy into the key and drops what was ready. An attacker who knew the state
+  /// Words that are made already. Whoever draws a lot draws these first: the rest is then made where
+  /// it is wanted, not copied.
+  std::size_t words_ready() const noexcept { return Stream::handed_out - used_; }
+
+  /// Mixes fresh entropy into the seed and drops what was ready. An attacker who knew the state
   /// loses it; one who knows the entropy gains nothing. Call it every round.
   void reseed() {
     leave_parent();
@@ -76,51 +108,46 @@ class chacha20_rng {
   }
 
  private:
-  template <class Arch>
-  void refill() {
-    if (blocks_ == blocks_per_seed) mix_entropy();
-    // Never false: a key is used for one call, which starts at counter zero.
-    static_cast<void>(simd::chacha20_blocks<Arch>(key_, 0, {}, ready_));
-    blocks_ += static_cast<std::uint32_t>(ready_.size() / simd::chacha20_block_words);
-    const auto next_key = std::span(ready_).template first<8>();
-    std::copy(next_key.begin(), next_key.end(), key_.begin());
-    wipe(next_key);
-    used_ = next_key.size();
+  template <class Target>
+  void refill(std::span<std::uint32_t, Stream::written> out) {
+    if (seeds_ == seeds_per_entropy) mix_entropy();
+    Stream::template make<Target>(seed_, out);
+    ++seeds_;
   }
 
   void mix_entropy() {
-    simd::chacha20_key fresh;
+    stream_seed fresh;
     entropy_(fresh);
-    for (std::size_t i = 0; i < key_.size(); ++i) key_[i] ^= fresh[i];
+    for (std::size_t i = 0; i < seed_.size(); ++i) seed_[i] ^= fresh[i];
     wipe(std::span(fresh));
     drop_ready();
   }
 
-  /// A forked child shares nothing with its parent: the old key goes before a new one comes.
+  /// A forked child shares nothing with its parent: the old seed goes before a new one comes.
   void leave_parent() {
     const std::uint64_t now = fork_generation();
     if (generation_ == now) return;
     forget();
-    entropy_(key_);
+    entropy_(seed_);
     generation_ = now;
   }
 
   void forget() noexcept {
-    wipe(std::span(key_));
+    wipe(std::span(seed_));
     drop_ready();
   }
   void drop_ready() noexcept {
     wipe(std::span(ready_));
-    used_ = ready_.size();
-    blocks_ = 0;
+    used_ = Stream::handed_out;
+    seeds_ = 0;
   }
 
   Entropy entropy_;
   std::uint64_t generation_;
-  simd::chacha20_key key_{};
-  alignas(64) std::array<std::uint32_t, 16 * simd::chacha20_block_words> ready_{};
-  std::size_t used_ = ready_.size();
-  std::uint32_t blocks_ = 0; // since entropy was last mixed in
+  stream_seed seed_{};
+  alignas(64) std::array<std::uint32_t, Stream::written> ready_{}; // wiped up to `used_`
+  std::size_t used_ = Stream::handed_out;
+  std::uint32_t seeds_ = 0; // since entropy was last mixed in
 };
 
 } // namespace detail
@@ -128,17 +155,18 @@ class chacha20_rng {
 /// The source of secrets: ChaCha20 keyed by the operating system.
 ///
 /// Requires  one object per thread; a shared one needs a lock
-/// Privacy   forgets what it handed out, renews its key from the system every 2^20 blocks and at
-///           `reseed()`, cannot be copied, seeded or saved. A forked child wipes what it inherited
-///           and starts from fresh entropy (see `fork_generation` for the limits).
+/// Privacy   forgets what it handed out, mixes in fresh entropy every 64 MiB and at `reseed()`,
+///           cannot be copied, seeded or saved. A forked child wipes what it inherited and starts
+///           from fresh entropy (see `fork_generation` for the limits).
 /// Errors    N011 when the system has no entropy, from the constructor, `fill` and `reseed`
 /// Test      tests/random/system.test.cpp
-class system_random : private detail::chacha20_rng<detail::os_entropy> {
+class system_random : private detail::fast_key_erasure_rng<detail::chacha20_stream, detail::os_entropy> {
  public:
   static constexpr bool is_secret = true;
   system_random() = default;
-  using chacha20_rng::fill;
-  using chacha20_rng::reseed;
+  using fast_key_erasure_rng::fill;
+  using fast_key_erasure_rng::reseed;
+  using fast_key_erasure_rng::words_ready;
 };
 
 /// This thread's own source.

@@ -6,14 +6,26 @@
 
 #include <xsimd/xsimd.hpp>
 
+#include <math.h> // fmaf and the like, outside of std
+#include <bit>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 #if defined(__AVX__) || defined(__AVX512F__)
 #include <immintrin.h>
+#endif
+
+/// Before a loop of a few rounds, known at compile time: all of them in a row, at every level of
+/// optimisation, so that an array they index lies in registers.
+#if defined(__clang__)
+#define PRIVET_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define PRIVET_UNROLL _Pragma("GCC unroll 32")
 #endif
 
 namespace privet::simd::inline PRIVET_ISA {
@@ -75,6 +87,16 @@ void store(T* to, batch<T, Arch> v) noexcept {
     v.store_unaligned(to);
 }
 
+#if defined(__AVX2__)
+namespace detail {
+/// All bits of the first `n` of eight lanes.
+inline __m256i first_lanes(std::size_t n) noexcept {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+} // namespace detail
+#endif
+
 /// The first `n` lanes from memory, the others zero; nothing past `from + n` is touched.
 template <class Arch, class T>
 batch<T, Arch> load_partial(const T* from, std::size_t n) noexcept {
@@ -87,6 +109,11 @@ batch<T, Arch> load_partial(const T* from, std::size_t n) noexcept {
       return B(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1u), from));
     else if constexpr (sizeof(B) == 64 && std::same_as<T, double>)
       return B(_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1u), from));
+    else
+#endif
+#if defined(__AVX2__)
+        if constexpr (sizeof(B) == 32 && std::same_as<T, float>)
+      return B(_mm256_maskload_ps(from, detail::first_lanes(n)));
     else
 #endif
     {
@@ -111,6 +138,11 @@ void store_partial(T* to, batch<T, Arch> v, std::size_t n) noexcept {
       _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << n) - 1u), v);
     else
 #endif
+#if defined(__AVX2__)
+        if constexpr (sizeof(B) == 32 && std::same_as<T, float>)
+      _mm256_maskstore_ps(to, detail::first_lanes(n), v);
+    else
+#endif
     {
       alignas(B) T lanes[width<T, Arch>];
       v.store_aligned(lanes);
@@ -119,10 +151,31 @@ void store_partial(T* to, batch<T, Arch> v, std::size_t n) noexcept {
   }
 }
 
+/// The same value, held in a register from here on: without it g++ reads an operand from memory
+/// again for each of its uses, and the loads become the limit.
+template <class T, class Arch>
+[[gnu::always_inline]] inline xsimd::batch<T, Arch> held(xsimd::batch<T, Arch> v) noexcept {
+#if defined(__x86_64__)
+  asm("" : "+v"(v.data));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v.data));
+#endif
+  return v;
+}
+template <class T>
+  requires std::is_arithmetic_v<T>
+[[gnu::always_inline]] inline T held(T v) noexcept {
+  return v;
+}
+
+// Below, floats go to the functions of C: std::fma(float, float, float) is an inline function, and
+// without optimisation files with different flags would share it.
+
 /// a * b + c, rounded once wherever the target has a fused instruction. xsimd 8.1's own is a
 /// product and a sum on AVX-512, which g++ happens to contract and clang does not.
 template <std::floating_point T>
 T fma(T a, T b, T c) noexcept {
+  if constexpr (std::same_as<T, float>) return ::fmaf(a, b, c);
   return std::fma(a, b, c);
 }
 template <std::floating_point T, class Arch>
@@ -160,36 +213,6 @@ T reduce_add(const xsimd::batch<T, Arch>& v) noexcept {
 #endif
 }
 
-template <std::floating_point T>
-T exp(T x) noexcept {
-  return std::exp(x);
-}
-template <std::floating_point T, class Arch>
-xsimd::batch<T, Arch> exp(const xsimd::batch<T, Arch>& x) noexcept {
-  return xsimd::exp(x);
-}
-
-template <std::floating_point T>
-T tanh(T x) noexcept {
-  return std::tanh(x);
-}
-template <std::floating_point T, class Arch>
-xsimd::batch<T, Arch> tanh(const xsimd::batch<T, Arch>& x) noexcept {
-  return xsimd::tanh(x);
-}
-
-template <std::floating_point T>
-T sqrt(T x) noexcept {
-  return std::sqrt(x);
-}
-template <std::floating_point T, class Arch>
-xsimd::batch<T, Arch> sqrt(const xsimd::batch<T, Arch>& x) noexcept {
-#if defined(__aarch64__) // xsimd 8.1 only estimates root and quotient of floats here
-  if constexpr (std::same_as<T, float>) return xsimd::batch<T, Arch>(vsqrtq_f32(x));
-#endif
-  return xsimd::sqrt(x);
-}
-
 /// a / b, correctly rounded on every target.
 template <std::floating_point T>
 T divide(T a, T b) noexcept {
@@ -203,6 +226,106 @@ xsimd::batch<T, Arch> divide(const xsimd::batch<T, Arch>& a, const xsimd::batch<
   return a / b;
 }
 
+// How far the functions of batches are from the true value, in units in its last place (ulp): fma,
+// sqrt and divide 0.5, log 1, exp and tanh 2. Zeros, infinities and NaN go in and come out as in
+// <cmath>, and so does the sign of zero. The scalar ones are those of <cmath>.
+
+/// Where the result is below the normal range it may be 0; from 88.37 (float) or 709.4 (double) on,
+/// half a power of two before the end of the range, it may be infinity.
+template <std::floating_point T>
+T exp(T x) noexcept {
+  if constexpr (std::same_as<T, float>) return ::expf(x);
+  return std::exp(x);
+}
+template <std::floating_point T, class Arch>
+xsimd::batch<T, Arch> exp(const xsimd::batch<T, Arch>& x) noexcept {
+  return xsimd::exp(x);
+}
+
+namespace detail {
+/// fdlibm's: log(1 + f) = 2 s + s z P(z) for s = f / (2 + f), z = s s and |f| < sqrt(2) - 1.
+template <class T>
+struct log_constants;
+template <>
+struct log_constants<float> {
+  using word = std::uint32_t;
+  static constexpr float ln2_high = 0x1.62e300p-1f, ln2_low = 0x1.2fefa2p-17f;
+  static constexpr float series[] = {0xaaaaaa.0p-24f, 0xccce13.0p-25f, 0x91e9ee.0p-25f, 0xf89e26.0p-26f};
+};
+template <>
+struct log_constants<double> {
+  using word = std::uint64_t;
+  static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+  static constexpr double series[] = {
+      6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01,
+      1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01};
+};
+} // namespace detail
+
+template <std::floating_point T>
+T log(T x) noexcept {
+  if constexpr (std::same_as<T, float>) return ::logf(x);
+  return std::log(x);
+}
+/// Not xsimd's: 8.1 does not compile for AVX-512 without optimisation, and is wrong below 2^-1022.
+template <std::floating_point T, class Arch>
+xsimd::batch<T, Arch> log(const xsimd::batch<T, Arch>& x) noexcept {
+  using constants = detail::log_constants<T>;
+  using limits = std::numeric_limits<T>;
+  using word = typename constants::word;
+  using words = xsimd::batch<word, Arch>;
+  using B = xsimd::batch<T, Arch>;
+  constexpr int mantissa = limits::digits - 1;
+  constexpr word one = std::bit_cast<word>(T(1)), sqrt_half = std::bit_cast<word>(T(0.70710678118654752));
+  constexpr T anchor = T(word{1} << mantissa); // an integer in its low bits is added to it
+  constexpr T smallest = limits::min(), infinity = limits::infinity(), nan = limits::quiet_NaN();
+
+  // x = 2^k (1 + f), by way of integers.
+  const auto tiny = x < B(smallest);
+  const B normal = xsimd::select(tiny, B(x * B(anchor)), x);
+  const words above = std::bit_cast<words>(normal) + words(one - sqrt_half);
+  const words biased = (above >> mantissa) | words(std::bit_cast<word>(anchor));
+  constexpr T bias = anchor + T(limits::max_exponent - 1);
+  const B k = std::bit_cast<B>(biased) - xsimd::select(tiny, B(bias + T(mantissa)), B(bias));
+  const B f =
+      std::bit_cast<B>(words((above & words((word{1} << mantissa) - 1)) + words(sqrt_half))) - B(T(1));
+
+  const B s = simd::divide(f, B(B(T(2)) + f)), z = s * s;
+  constexpr std::size_t terms = sizeof constants::series / sizeof(T);
+  B series(constants::series[terms - 1]);
+  for (std::size_t i = terms - 1; i-- > 0;) series = simd::fma(series, z, B(constants::series[i]));
+  const B half = B(T(0.5)) * f * f;
+  const B small = simd::fma(s, simd::fma(z, series, half), B(k * B(constants::ln2_low)));
+  B result = simd::fma(k, B(constants::ln2_high), B(B(small - half) + f));
+
+  result = xsimd::select(x < B(infinity), result, x); // infinity and NaN are their own
+  result = xsimd::select(x < B(T(0)), B(nan), result);
+  return xsimd::select(x == B(T(0)), B(-infinity), result);
+}
+
+template <std::floating_point T>
+T tanh(T x) noexcept {
+  if constexpr (std::same_as<T, float>) return ::tanhf(x);
+  return std::tanh(x);
+}
+template <std::floating_point T, class Arch>
+xsimd::batch<T, Arch> tanh(const xsimd::batch<T, Arch>& x) noexcept {
+  return xsimd::tanh(x);
+}
+
+template <std::floating_point T>
+T sqrt(T x) noexcept {
+  if constexpr (std::same_as<T, float>) return ::sqrtf(x);
+  return std::sqrt(x);
+}
+template <std::floating_point T, class Arch>
+xsimd::batch<T, Arch> sqrt(const xsimd::batch<T, Arch>& x) noexcept {
+#if defined(__aarch64__) // xsimd 8.1 only estimates root and quotient of floats here
+  if constexpr (std::same_as<T, float>) return xsimd::batch<T, Arch>(vsqrtq_f32(x));
+#endif
+  return xsimd::sqrt(x);
+}
+
 /// Lane-wise `condition ? yes : no`; the lane that is not chosen may hold anything, NaN too.
 template <std::floating_point T>
 T select(bool condition, T yes, T no) noexcept {
@@ -214,27 +337,57 @@ xsimd::batch<T, Arch> select(const xsimd::batch_bool<T, Arch>& condition, const 
   return xsimd::select(condition, yes, no);
 }
 
+/// How many lanes of a batch count: all of them, known at compile time, or the first `count`.
+struct all_lanes {};
+struct some_lanes {
+  std::size_t count;
+};
+
+template <class Arch, class T>
+batch<T, Arch> load_lanes(const T* from, all_lanes) noexcept {
+  return simd::load<Arch>(from);
+}
+template <class Arch, class T>
+batch<T, Arch> load_lanes(const T* from, some_lanes part) noexcept {
+  return simd::load_partial<Arch>(from, part.count);
+}
+template <class Arch, class T>
+void store_lanes(T* to, batch<T, Arch> v, all_lanes) noexcept {
+  simd::store<Arch, T>(to, v);
+}
+template <class Arch, class T>
+void store_lanes(T* to, batch<T, Arch> v, some_lanes part) noexcept {
+  simd::store_partial<Arch, T>(to, v, part.count);
+}
+
+/// A size that the compiler knows.
+template <std::size_t N>
+using size_constant = std::integral_constant<std::size_t, N>;
+
+/// `v` with the lanes that do not count set to zero.
+template <class B>
+B kept(const B& v, all_lanes) noexcept {
+  return v;
+}
+template <class T, class Arch>
+xsimd::batch<T, Arch> kept(const xsimd::batch<T, Arch>& v, some_lanes part) noexcept {
+  alignas(xsimd::batch<T, Arch>) T lanes[width<T, Arch>];
+  v.store_aligned(lanes);
+  return simd::load_partial<Arch>(static_cast<const T*>(lanes), part.count);
+}
+template <std::floating_point T>
+T kept(T v, some_lanes part) noexcept {
+  return part.count ? v : T{};
+}
+
 /// Calls `f(offset, lanes)` over a range: whole batches, then the tail. `f` reads and writes with
 /// `load_lanes` and `store_lanes`.
 template <class Arch, class T, class F>
 void for_each_batch(std::size_t n, F&& f) {
   constexpr std::size_t w = width<T, Arch>;
   std::size_t i = 0;
-  for (; i + w <= n; i += w) f(i, w);
-  if (i < n) f(i, n - i);
+  for (; i + w <= n; i += w) f(i, all_lanes{});
+  if (i < n) f(i, some_lanes{n - i});
 }
 
-/// A whole or partial batch by its lane count.
-template <class Arch, class T>
-batch<T, Arch> load_lanes(const T* from, std::size_t n) noexcept {
-  return n == width<T, Arch> ? simd::load<Arch>(from) : simd::load_partial<Arch>(from, n);
-}
-template <class Arch, class T>
-void store_lanes(T* to, batch<T, Arch> v, std::size_t n) noexcept {
-  if (n == width<T, Arch>)
-    simd::store<Arch, T>(to, v);
-  else
-    simd::store_partial<Arch, T>(to, v, n);
-}
-
-} // namespace privet::simd
+} // namespace privet::simd::inline PRIVET_ISA

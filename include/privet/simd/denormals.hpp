@@ -45,4 +45,4 @@ class flush_denormals {
   word saved_;
 };
 
-} // namespace privet::simd
+} // namespace privet::simd::inline PRIVET_ISA

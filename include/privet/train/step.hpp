@@ -7,9 +7,9 @@
 #include <privet/nn/loss.hpp>
 #include <privet/nn/sequential.hpp>
 #include <privet/simd/denormals.hpp>
+#include <privet/simd/elementwise.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <type_traits>
@@ -35,6 +35,8 @@ using chain_or_neutral = std::conditional_t<ChainOfStages<C>, C, neutral_chain>;
 /// the sum of their gradients. Allocates when it is made, never in a step.
 ///
 /// Sum       per-example gradients are added in batch order whatever the chunk size
+/// Fusion    a batch that fits in one chunk never has its gradient in memory as a whole: plain
+///           descent happens in the registers that hold the sum, other chains run on pieces in L1
 /// Bounds    when the chain has one, each example is scaled by its coefficient, from its exact
 ///           gradient norm; one whose norm is not finite is masked by a select
 template <class Model, Loss LossType, class Steps, class T = float, class Arch = simd::default_arch>
@@ -63,7 +65,8 @@ class training_step {
         targets_(chunk * loss_.targets_per_row(model_.out_width())),
         losses_(chunk),
         coefficients_(chunk),
-        gradient_(model_.sizes().shared + model_.sizes().local) {
+        gradient_(model_.sizes().shared + model_.sizes().local),
+        piece_(std::min(gradient_.size(), std::max(model_.piece_size(), piece_in_cache))) {
     require(chunk > 0, fault::argument, "training_step: chunks of 0 rows");
   }
 
@@ -87,43 +90,82 @@ class training_step {
     require(state.slots.size() == Chain::slots * gradient_.size(), fault::shape, "the chain keeps ",
             Chain::slots, " numbers for each of ", gradient_.size(), " parameters, the state holds ",
             state.slots.size(), ": it is another chain's");
-    std::ranges::fill(gradient_, T{});
+    double scale = 1;
+    chain_.stages().for_each([&]<class S>(const S& stage) {
+      if constexpr (Reduction<S>) scale = stage.scale(expected_batch);
+    });
+    const auto simple = chain_.scaling(state.step);
     double loss = 0;
-    for (std::size_t first = 0; first < batch.size(); first += memory_.capacity())
-      loss += chunk(p, state.step, data, targets, batch, first, seed);
-    descend(p, state, expected_batch);
+    if (batch.size() <= memory_.capacity()) {
+      loss = deltas(p, state.step, data, targets, batch, 0, seed);
+      if (simple)
+        model_.template descend<Arch>(batch.size(), rows_, memory_, static_cast<T>(scale * *simple),
+                                      std::span<T>(gradient_), p.trained());
+      else
+        model_.template piecewise<Arch>(batch.size(), rows_, memory_, std::span<T>(gradient_).first(piece_),
+                                        [&](std::size_t offset, std::span<T> piece) {
+                                          apply(p, state, offset, piece, scale, expected_batch);
+                                        });
+    } else {
+      std::ranges::fill(gradient_, T{});
+      for (std::size_t first = 0; first < batch.size(); first += memory_.capacity()) {
+        const auto part = batch.subspan(first, std::min(memory_.capacity(), batch.size() - first));
+        loss += deltas(p, state.step, data, targets, part, first, seed);
+        model_.template accumulate<Arch>(part.size(), rows_, memory_, std::span<T>(gradient_));
+      }
+      if (simple)
+        simd::axpy<Arch>(static_cast<T>(-scale * *simple), std::span<const T>(gradient_), p.trained());
+      else
+        for (std::size_t offset = 0; offset < gradient_.size(); offset += piece_)
+          apply(p, state, offset,
+                std::span<T>(gradient_).subspan(offset, std::min(piece_, gradient_.size() - offset)), scale,
+                expected_batch);
+    }
+    ++state.step;
     return loss;
   }
 
-  /// The sum of gradients of the last step, before the chain. For tests and inspection.
-  std::span<const T> gradient() const noexcept { return gradient_; }
-
  private:
-  double chunk(const parameters<T>& p, std::uint64_t step, rows_view<T> data, const target* targets,
-               std::span<const std::uint32_t> batch, std::size_t first, std::uint64_t seed) {
-    const std::size_t rows = std::min(memory_.capacity(), batch.size() - first);
-    gather(data, targets, batch.subspan(first, rows));
+  /// Scalars of gradient that a chain works on at a time: with the weights and two slots, an L1.
+  static constexpr std::size_t piece_in_cache = 2048;
+
+  /// Forward and backward over the rows that `batch` names, the first of which is number `first` of
+  /// the whole batch. Leaves their deltas on the tape and returns the sum of their losses.
+  double deltas(const parameters<T>& p, std::uint64_t step, rows_view<T> data, const target* targets,
+                std::span<const std::uint32_t> batch, std::size_t first, std::uint64_t seed) {
+    const std::size_t rows = batch.size();
+    targets = gather(data, targets, batch);
     const layer_context context{mode::training, seed, step, static_cast<std::uint32_t>(first)};
     const std::span<const T> weights = p.trained();
     const std::size_t last = model_.depth() - 1;
-    model_.template forward<Arch>(weights, rows, inputs_.data(), memory_, context);
+    model_.template forward<Arch>(weights, rows, rows_, memory_, context);
     loss_.template evaluate<Arch>(rows, model_.out_width(), static_cast<const T*>(memory_.output(last)),
-                                  static_cast<const target*>(targets_.data()), losses_.data(),
-                                  memory_.delta(last));
-    model_.template backward<Arch>(weights, rows, inputs_.data(), memory_, context);
+                                  targets, losses_.data(), memory_.delta(last));
+    model_.template backward<Arch>(weights, rows, rows_, memory_, context);
     if constexpr (Chain::bounds > 0) bound(rows);
-    model_.template accumulate<Arch>(rows, inputs_.data(), memory_, std::span<T>(gradient_));
     double sum = 0;
     for (std::size_t r = 0; r < rows; ++r) sum += losses_[r];
     return sum;
   }
 
-  void gather(rows_view<T> data, const target* targets, std::span<const std::uint32_t> batch) {
+  /// Points `rows_` at the rows of the batch and returns their targets: copies, unless they lie one
+  /// after another. Rows that may be masked are always copies.
+  const target* gather(rows_view<T> data, const target* targets, std::span<const std::uint32_t> batch) {
     const std::size_t width = data.columns, per_row = loss_.targets_per_row(model_.out_width());
+    if (Chain::bounds == 0 && !batch.empty()) {
+      std::uint32_t jumps = 0;
+      for (std::size_t r = 1; r < batch.size(); ++r) jumps |= batch[r] - batch[r - 1] - 1;
+      if (jumps == 0) {
+        rows_ = data.data + batch[0] * width;
+        return targets + batch[0] * per_row;
+      }
+    }
     for (std::size_t r = 0; r < batch.size(); ++r) {
       std::memcpy(inputs_.data() + r * width, data.data + batch[r] * width, width * sizeof(T));
       std::memcpy(targets_.data() + r * per_row, targets + batch[r] * per_row, per_row * sizeof(target));
     }
+    rows_ = inputs_.data();
+    return targets_.data();
   }
 
   void bound(std::size_t rows) {
@@ -140,25 +182,14 @@ class training_step {
     model_.template weigh<Arch>(rows, inputs_.data(), memory_, std::span<const T>(coefficients));
   }
 
-  /// Reduction, pointwise stages and the update itself, slice by slice so that each stays in L1.
-  void descend(parameters<T>& p, chain_state<T>& state, double expected_batch) {
-    double scale = 1;
-    chain_.stages().for_each([&]<class S>(const S& stage) {
-      if constexpr (Reduction<S>) scale = stage.scale(expected_batch);
-    });
-    const T factor = static_cast<T>(scale);
-    const std::span<T> weights = p.trained();
-    constexpr std::size_t slice = 2048;
-    for (std::size_t offset = 0; offset < weights.size(); offset += slice) {
-      const std::size_t n = std::min(slice, weights.size() - offset);
-      const std::span<T> step = std::span<T>(gradient_).subspan(offset, n), w = weights.subspan(offset, n);
-      std::array<T, slice> update;
-      for (std::size_t i = 0; i < n; ++i) update[i] = step[i] * factor;
-      chain_.update(std::span<T>(update).first(n), offset, state,
-                    update_context<T>{state.step, w, expected_batch});
-      for (std::size_t i = 0; i < n; ++i) w[i] -= update[i];
-    }
-    ++state.step;
+  /// Reduction, pointwise stages and the update itself, on one piece of the gradient.
+  void apply(parameters<T>& p, chain_state<T>& state, std::size_t offset, std::span<T> piece, double scale,
+             double expected_batch) {
+    const std::span<T> weights = p.trained().subspan(offset, piece.size());
+    simd::scale<Arch>(static_cast<T>(scale), piece);
+    chain_.template update<Arch>(piece, offset, state,
+                                 update_context<T>{state.step, weights, expected_batch});
+    simd::axpy<Arch>(T{-1}, std::span<const T>(piece), weights);
   }
 
   Model model_;
@@ -168,7 +199,9 @@ class training_step {
   aligned_vector<T> inputs_;
   std::vector<target> targets_;
   std::vector<T> losses_, coefficients_;
-  aligned_vector<T> gradient_;
+  aligned_vector<T> gradient_; ///< the sum over chunks, or room for a piece of it
+  std::size_t piece_;
+  const T* rows_ = nullptr; ///< the rows of the chunk at hand
 };
 
 template <class Model, class LossType, class Chain>

@@ -45,7 +45,7 @@ class trainer {
         parameters_(initialise<T>(model, seed)),
         state_(step_.init()) {}
 
-  /// Throws N003 and N006 as `check_rows`, N001 for no rows.
+  /// Throws as `check_rows`, N001 for no rows.
   template <LabelledRows<T> Data>
   void fit(const Data& data, epochs count, const epoch_observer& observe = {}) {
     static_assert(std::same_as<target, std::int32_t>,
@@ -57,11 +57,13 @@ class trainer {
   /// For losses whose targets are scalars: `targets` holds `targets_per_row` of them for each row.
   void fit(rows_view<T> rows, std::span<const target> targets, epochs count,
            const epoch_observer& observe = {}) {
-    require(rows.columns == model().in_width(), fault::shape, "the model reads rows ", model().in_width(),
-            " wide, got ", rows.columns);
     require(targets.size() == rows.rows * step_.targets_per_row(), fault::shape, rows.rows, " rows with ",
             targets.size(), " targets, expected ", step_.targets_per_row(), " for each");
-    if constexpr (std::same_as<target, std::int32_t>) check_rows(model(), rows, targets);
+    if constexpr (std::same_as<target, std::int32_t>)
+      check_rows(model(), rows, targets);
+    else
+      require(rows.columns == model().in_width(), fault::shape, "the model reads rows ", model().in_width(),
+              " wide, got ", rows.columns);
     shuffled_batches batches(rows.rows, order_.batch, seed_, stream_id(purpose::batches));
     for (std::size_t i = 0; i < count.count; ++i) {
       batches.start(epoch_++);

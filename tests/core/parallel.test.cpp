@@ -1,6 +1,6 @@
 #include "support/catch.hpp"
 
-#include <privet/federated/parallel.hpp>
+#include <privet/core/parallel.hpp>
 
 #include <mutex>
 #include <set>

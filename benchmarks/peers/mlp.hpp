@@ -1,0 +1,41 @@
+#pragma once
+// What every side of the training table does. A peer is compiled by itself, so that a change in
+// privet does not compile it again.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace peers {
+
+/// A network of dense layers with relu between them, softmax cross-entropy, plain gradient descent.
+/// Who owns the rows must outlive who learns from them.
+struct task {
+  std::vector<std::size_t> widths;
+  std::span<const float> x; ///< (rows, widths.front())
+  std::span<const std::int32_t> labels;
+  std::vector<float> weights; ///< of each layer W (out, in), then the bias
+  float learning_rate;
+};
+
+class mlp {
+ public:
+  virtual ~mlp() = default;
+  /// One step on `count` rows from row `first` on; the loss is averaged over them.
+  virtual void step(std::size_t first, std::size_t count) = 0;
+  /// The outputs before the softmax of one row.
+  virtual void infer(std::size_t row, std::span<float> outputs) = 0;
+  /// In the order of `task::weights`.
+  virtual std::vector<float> weights() const = 0;
+};
+
+std::unique_ptr<mlp> torch_mlp(const task& t);
+std::string torch_name();
+
+std::unique_ptr<mlp> eigen_mlp(const task& t);
+std::string eigen_name();
+
+} // namespace peers

@@ -1,0 +1,87 @@
+#pragma once
+// The machine a benchmark runs on: one core, one thread, its clock and its peak.
+
+#include <privet/simd/arch.hpp>
+
+#include <benchmark/benchmark.h>
+
+#include <malloc.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <string_view>
+#include <utility>
+
+namespace machine {
+
+/// Seconds of CPU time of this thread: what others do on the machine does not count.
+inline double cpu_seconds() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+/// Pins the process to its last core and returns the number of that core, -1 if it may not.
+inline int pin_to_one_core() {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return -1;
+  int core = CPU_SETSIZE - 1;
+  while (core > 0 && !CPU_ISSET(core, &allowed)) --core;
+  CPU_ZERO(&allowed);
+  CPU_SET(core, &allowed);
+  return sched_setaffinity(0, sizeof allowed, &allowed) == 0 ? core : -1;
+}
+
+/// One thread for every library, and none held back by a setting. Libraries read these variables
+/// when they are loaded, so the program starts again if one has to change.
+inline void settle_environment(char** words) {
+  bool changed = false;
+  for (const char* name :
+       {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA"})
+    if (std::getenv(name)) changed = unsetenv(name) == 0 || changed;
+  for (const char* name : {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}) {
+    const char* value = std::getenv(name);
+    if (!value || std::string_view(value) != "1") changed = setenv(name, "1", 1) == 0 || changed;
+  }
+  if (!changed) return;
+  execv("/proc/self/exe", words);
+  std::perror("cannot start again with one thread for each library");
+  std::exit(1);
+}
+
+/// Keeps freed memory in the process. Otherwise glibc gives large blocks back to the system or not, by
+/// the history of the process, and libtorch's full batch takes three or six milliseconds.
+inline void keep_freed_memory() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}
+
+/// GFLOP/s of fused multiply-adds that touch no memory: the best of many short blocks.
+inline double multiply_add_peak() {
+  using arch = privet::simd::default_arch;
+  constexpr std::size_t chains = privet::simd::registers == 32 ? 24 : 12; // latency times units, and more
+  constexpr std::size_t rounds = 200'000, blocks = 100;
+  auto a = privet::simd::broadcast<arch>(0.999f), b = privet::simd::broadcast<arch>(1e-3f);
+  benchmark::DoNotOptimize(a);
+  benchmark::DoNotOptimize(b);
+  double best = 1e300;
+  for (std::size_t block = 0; block < blocks; ++block) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      // Indices known at compile time: every chain stays in its register.
+      privet::simd::batch<float, arch> sum[] = {privet::simd::broadcast<arch>(static_cast<float>(I))...};
+      const double start = cpu_seconds();
+      for (std::size_t r = 0; r < rounds; ++r) ((sum[I] = privet::simd::fma(sum[I], a, b)), ...);
+      (benchmark::DoNotOptimize(sum[I]), ...);
+      best = std::min(best, cpu_seconds() - start);
+    }(std::make_index_sequence<chains>{});
+  }
+  return 2.0 * chains * rounds * privet::simd::width<float, arch> / best * 1e-9;
+}
+
+} // namespace machine

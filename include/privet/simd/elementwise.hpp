@@ -1,0 +1,31 @@
+#pragma once
+// Vectors added and scaled, element by element.
+
+#include <privet/simd/arch.hpp>
+
+#include <cstddef>
+#include <span>
+
+namespace privet::simd::inline PRIVET_ISA {
+
+/// y += a x, fused. Both of one length.
+template <class Arch = default_arch, class T>
+void axpy(T a, std::span<const T> x, std::span<T> y) noexcept {
+  const auto factor = simd::broadcast<Arch>(a);
+  for_each_batch<Arch, T>(x.size(), [&](std::size_t i, auto lanes) {
+    const auto sum = simd::fma(factor, simd::load_lanes<Arch>(x.data() + i, lanes),
+                               simd::load_lanes<Arch>(y.data() + i, lanes));
+    simd::store_lanes<Arch, T>(y.data() + i, sum, lanes);
+  });
+}
+
+/// x *= a.
+template <class Arch = default_arch, class T>
+void scale(T a, std::span<T> x) noexcept {
+  const auto factor = simd::broadcast<Arch>(a);
+  for_each_batch<Arch, T>(x.size(), [&](std::size_t i, auto lanes) {
+    simd::store_lanes<Arch, T>(x.data() + i, simd::load_lanes<Arch>(x.data() + i, lanes) * factor, lanes);
+  });
+}
+
+} // namespace privet::simd::inline PRIVET_ISA
