@@ -1,7 +1,8 @@
 #pragma once
 // AES-128 (FIPS 197) in counter mode (SP 800-38A, 6.5): a 128-bit key and a 128-bit counter in, four
 // words of key stream out. By the processor's own instructions where the compiler may use them,
-// otherwise by bit planes. Both run in constant time: no table is indexed, no branch taken by a secret.
+// otherwise by bit planes. Both run in constant time: no table is indexed and no branch taken by key
+// or output. Only a carry out of the lower half of the counter, once in 2^64 blocks, may show.
 
 #include <privet/core/wipe.hpp>
 #include <privet/simd/arch.hpp>
@@ -69,10 +70,10 @@ namespace detail {
 
 inline constexpr std::size_t aes_rounds = 10;
 
-/// The number's bytes in memory order, big end first, as two words.
 constexpr std::uint32_t reverse_bytes(std::uint32_t x) noexcept {
   return x << 24 | (x & 0xFF00) << 8 | (x >> 8 & 0xFF00) | x >> 24;
 }
+/// The number's bytes, big end first, four to a word.
 constexpr std::array<std::uint32_t, 4> counter_words(const aes_counter& counter) noexcept {
   return {reverse_bytes(static_cast<std::uint32_t>(counter.high >> 32)),
           reverse_bytes(static_cast<std::uint32_t>(counter.high)),
@@ -367,7 +368,7 @@ struct aes_kernel<aes_armv8> {
     expand_key(keys, [](std::uint32_t word) { // with equal columns ShiftRows changes nothing
       const uint8x16_t all = vreinterpretq_u8_u32(vdupq_n_u32(word));
       return vgetq_lane_u32(vreinterpretq_u32_u8(vaeseq_u8(all, vdupq_n_u8(0))), 0);
-    }
+    });
   }
 
   static void make(const std::uint32_t* keys, const aes_counter& first, std::uint32_t* out) noexcept {
