@@ -22,7 +22,9 @@
 
 /// Before a loop of a few rounds, known at compile time: all of them in a row, at every level of
 /// optimisation, so that an array they index lies in registers.
-#if defined(__clang__)
+#if defined(__SANITIZE_ADDRESS__) // every access is checked anyway, and long code takes g++ minutes
+#define PRIVET_UNROLL
+#elif defined(__clang__)
 #define PRIVET_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define PRIVET_UNROLL _Pragma("GCC unroll 32")
