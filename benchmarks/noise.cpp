@@ -7,6 +7,7 @@
 #include <privet/random/normal.hpp>
 #include <privet/random/replayable.hpp>
 #include <privet/random/system.hpp>
+#include <privet/random/system_aes.hpp>
 
 #include <random>
 
@@ -34,8 +35,10 @@ int main(int count, char** words) {
   compare::table table("noise", count, words);
   if constexpr (!PEER_TORCH) table.left_out("libtorch");
   privet::system_random secret;
+  privet::system_random_aes secret_aes;
   privet::replayable_random replayable(1);
   row(table, "normal ChaCha20", secret);
+  row(table, "normal AES-CTR", secret_aes);
   row(table, "normal Philox", replayable);
   return table.run();
 }

@@ -10,7 +10,10 @@
 #include <privet/simd/isa.hpp>
 #include <privet/simd/normal.hpp>
 #include <privet/simd/philox.hpp>
+#include <privet/simd/quantise.hpp>
 #include <privet/simd/reduce.hpp>
+#include <privet/simd/ring_gemm.hpp>
 #include <privet/simd/shuffle.hpp>
 #include <privet/simd/softmax.hpp>
+#include <privet/simd/top_k.hpp>
 #include <privet/simd/transpose.hpp>

@@ -1,14 +1,18 @@
 // What mixed_flags.py compiles for one instruction set after the other: most of simd/, as a program does
 // that chooses at run time (docs/simd/runtime-isa.md). ENTRY is the name of its only function.
 
+#include <privet/simd/aes_ctr.hpp>
 #include <privet/simd/chacha20.hpp>
 #include <privet/simd/denormals.hpp>
 #include <privet/simd/elementwise.hpp>
 #include <privet/simd/gemm.hpp>
 #include <privet/simd/normal.hpp>
 #include <privet/simd/philox.hpp>
+#include <privet/simd/quantise.hpp>
 #include <privet/simd/reduce.hpp>
+#include <privet/simd/ring_gemm.hpp>
 #include <privet/simd/softmax.hpp>
+#include <privet/simd/top_k.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -60,6 +64,21 @@ void others(const numbers<T>& a, const std::int32_t* labels) {
   simd::scale(simd::sum_squares(std::span<const T>(a.x, a.n)), std::span<T>(a.y, a.n));
 }
 
+void selections(const numbers<float>& a, std::span<std::uint32_t> words) {
+  const std::span<const float> x(a.x, a.n);
+  simd::top_k(x, words, std::span(a.y, a.k));
+  simd::top_k_reference(x, words, std::span(a.y, a.k));
+  std::int8_t room[64];
+  const std::span<std::int8_t> q(room);
+  const simd::quantise_grid grid{a.y[0], 127};
+  simd::quantise(x, grid, std::span<const std::uint32_t>(words), q);
+  simd::quantise(x, grid, q);
+  simd::dequantise(std::span<const std::int8_t>(q), grid, std::span(a.y, a.n));
+  std::uint64_t c[64] = {words[0], words[1]};
+  simd::ring_gemm(a.m, a.n, a.k, c, c, c);
+  simd::ring_gemm_reference(a.m, a.n, a.k, c, c, c);
+}
+
 } // namespace
 
 void ENTRY(std::size_t m, std::size_t n, std::size_t k, const float* x, const double* wide_x, float* y,
@@ -71,6 +90,8 @@ void ENTRY(std::size_t m, std::size_t n, std::size_t k, const float* x, const do
   others(numbers<double>{m, n, k, wide_x, wide_x + n, wide_x + k, wide_y, wide_y + n}, labels);
   const std::span out(words, n);
   if (simd::chacha20_blocks({}, 0, {}, out)) simd::philox_blocks(1, 2, 3, out);
+  simd::aes128_ctr<>({}).blocks({}, out);
   simd::normals<>(std::span<const std::uint32_t>(out), std::span(y, n));
   simd::normals<>(std::span<const std::uint32_t>(out), std::span(wide_y, n / 2));
+  selections(narrow, out);
 }
