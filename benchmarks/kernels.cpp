@@ -32,13 +32,13 @@ struct layer {
     else
       simd::affine(rows, out, in, x, w, zero, y);
   }
-  /// g += x^T d
-  static void accumulate_outer(std::size_t, std::size_t rows, std::size_t, const float* x, const float* d,
-                               float* g) {
+  /// g = x^T d or g += x^T d
+  template <class How>
+  static void outer(std::size_t, std::size_t rows, std::size_t, const float* x, const float* d, float* g) {
     if constexpr (narrow)
-      simd::outer(rows, out, in, d, Out, x, g, simd::add{});
+      simd::outer(rows, out, in, d, Out, x, g, How{});
     else
-      simd::outer(rows, in, out, x, In, d, g, simd::add{});
+      simd::outer(rows, in, out, x, In, d, g, How{});
   }
   /// dx = d w^T
   static void times_transposed(std::size_t rows, std::size_t, std::size_t, const float* d, const float* w,
@@ -57,6 +57,10 @@ const peers::gemm_forms scalar{
     [](std::size_t m, std::size_t k, std::size_t n, const float* a, const float* b, float* c) {
       std::fill_n(c, m * n, 0.f);
       simd::gemm_reference(m, n, k, a, k, std::size_t{1}, b, n, std::size_t{1}, c, n);
+    },
+    [](std::size_t m, std::size_t k, std::size_t n, const float* a, const float* b, float* c) {
+      std::fill_n(c, m * n, 0.f);
+      simd::gemm_reference(m, n, k, a, std::size_t{1}, m, b, n, std::size_t{1}, c, n);
     },
     [](std::size_t m, std::size_t k, std::size_t n, const float* a, const float* b, float* c) {
       simd::gemm_reference(m, n, k, a, std::size_t{1}, m, b, n, std::size_t{1}, c, n);
@@ -114,7 +118,7 @@ struct call {
 
 /// Times every side of a row, after comparing what it gives with the reference.
 void add(compare::table& table, const row& r) {
-  const bool tn = r.form == &peers::gemm_forms::tn, nt = r.form == &peers::gemm_forms::nt;
+  const bool nt = r.form == &peers::gemm_forms::nt, tn = !nt && r.form != &peers::gemm_forms::plain;
   matrix a(r.m * r.k), b(r.k * r.n), c(r.m * r.n);
   replayable_random source(1);
   fill_normal(source, std::span<float>(a));
@@ -132,7 +136,7 @@ void add(compare::table& table, const row& r) {
   // A narrow layer's weights may lie either way; a peer gets them as it is faster.
   const auto peer = [&](const std::string& name, const peers::gemm_forms& forms) {
     const call straight{forms.*r.form, r.m, r.k, r.n, a, b, c};
-    const call turned = tn ? call{forms.tn, r.n, r.k, r.m, b, a, turned_c}
+    const call turned = tn ? call{forms.*r.form, r.n, r.k, r.m, b, a, turned_c}
                            : call{nt ? forms.plain : forms.nt, r.m, r.k, r.n, a, turned_b, c};
     side(name, r.narrow && turned.quick_time() < straight.quick_time() ? turned : straight);
   };
@@ -151,8 +155,11 @@ void forward(compare::table& table, std::initializer_list<std::size_t> batches) 
 }
 template <std::size_t In, std::size_t Out, class L = layer<In, Out>>
 void gradient(compare::table& table, std::initializer_list<std::size_t> batches) {
+  using forms = peers::gemm_forms;
   for (const auto rows : batches)
-    add(table, {"gemm_tn", &peers::gemm_forms::tn, L::accumulate_outer, L::narrow, In, rows, Out});
+    add(table, {"gemm_tn", &forms::tn, L::template outer<simd::write>, L::narrow, In, rows, Out});
+  for (const auto rows : batches)
+    add(table, {"gemm_tn_add", &forms::tn_add, L::template outer<simd::add>, L::narrow, In, rows, Out});
 }
 template <std::size_t In, std::size_t Out, class L = layer<In, Out>>
 void backward(compare::table& table, std::initializer_list<std::size_t> batches) {
@@ -173,7 +180,7 @@ int main(int count, char** words) {
   forward<512, 512>(table, {512});
   gradient<43, 128>(table, {1, 10, 32, 256});
   gradient<128, 6>(table, {1, 10, 32, 256});
-  gradient<561, 128>(table, {32});
+  gradient<561, 128>(table, {10, 32, 256});
   backward<128, 6>(table, {1, 10, 32, 256});
   backward<128, 32>(table, {32});
   backward<512, 512>(table, {64});

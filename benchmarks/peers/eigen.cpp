@@ -124,6 +124,9 @@ gemm_forms eigen_gemm() {
             write(c, m, n).noalias() = read(a, m, k) * read(b, k, n);
           },
           [](std::size_t m, std::size_t k, std::size_t n, const float* a, const float* b, float* c) {
+            write(c, m, n).noalias() = read(a, k, m).transpose() * read(b, k, n);
+          },
+          [](std::size_t m, std::size_t k, std::size_t n, const float* a, const float* b, float* c) {
             write(c, m, n).noalias() += read(a, k, m).transpose() * read(b, k, n);
           },
           [](std::size_t m, std::size_t k, std::size_t n, const float* a, const float* b, float* c) {

@@ -171,19 +171,22 @@ class table {
   }
 
   void print() const {
+    std::size_t longest = 0;
+    for (const auto& row : rows_) longest = std::max(longest, row.name.size());
+    const int wide = static_cast<int>(longest);
     std::printf("\n%s: privet %d.%d.%d", title_.c_str(), PRIVET_VERSION_MAJOR, PRIVET_VERSION_MINOR,
                 PRIVET_VERSION_PATCH);
     for (const auto& side : sides_)
       if (side != ours) std::printf("%s %s", side == sides_[1] ? " beside" : ",", side.c_str());
     std::printf(
         "\nOne thread on core %d; medians of thread CPU time; %% of the measured multiply-add peak,"
-        " %.0f GFLOP/s (%s);\nx = how many times faster privet is.\n\n%-22s",
-        core_, peak_, isa(), "");
+        " %.0f GFLOP/s (%s);\nx = how many times faster privet is.\n\n%-*s",
+        core_, peak_, isa(), wide + 3, "");
     for (const auto& side : sides_)
       std::printf(side == ours ? "%-19s" : "     %-22.22s", side.substr(0, side.find(" (")).c_str());
     for (const auto& row : rows_) {
       if (std::ranges::all_of(sides_, [&](auto& side) { return median(row, side) == 0; })) continue;
-      std::printf("\n%-19s", row.name.c_str());
+      std::printf("\n%-*s", wide, row.name.c_str());
       for (const auto& side : sides_) print_side(row, side);
     }
     std::printf("\n\n");

@@ -45,6 +45,7 @@ const auto through_tanh = [](const auto& dx, const auto& y) {
 template <class T>
 void products(const numbers<T>& a) {
   simd::affine(a.m, a.n, a.k, a.x, a.w, a.b, a.y, rectified);
+  simd::gemm_reference(a.m, a.n, a.k, a.x, a.k, 1, a.w, a.n, 1, a.y, a.n);
   simd::outer(a.m, a.k, a.n, a.x, a.k, a.w, a.y, simd::write{});
   simd::outer(a.m, a.k, a.n, a.x, a.k, a.w, a.y, simd::add{});
   simd::outer(a.m, a.k, a.n, a.x, a.k, a.w, a.y, simd::subtract<T>{T(0.1)});

@@ -27,7 +27,7 @@ void gemm_reference(std::size_t m, std::size_t n, std::size_t depth, const T* a,
     for (std::size_t j = 0; j < n; ++j) {
       T sum = c[i * c_row + j];
       for (std::size_t k = 0; k < depth; ++k)
-        sum = std::fma(a[i * a_row + k * a_col], b[k * b_row + j * b_col], sum);
+        sum = simd::fma(a[i * a_row + k * a_col], b[k * b_row + j * b_col], sum);
       c[i * c_row + j] = sum;
     }
 }
@@ -54,9 +54,21 @@ constexpr auto size_of(N n) noexcept {
     return static_cast<std::size_t>(n);
 }
 
-/// Vectors side by side in a tile, and rows below each other.
+/// Vectors side by side in a tile.
 inline constexpr std::size_t tile_vectors = registers == 32 ? 4 : 2;
-constexpr std::size_t tile_rows(std::size_t vectors) noexcept { return vectors == 1 ? 8 : 6; }
+/// Rows of a tile. Six would fit where five are usual, but leave few registers to run ahead with.
+struct heights {
+  std::size_t usual, most;
+};
+constexpr heights tile_heights(std::size_t vectors) noexcept {
+  if (vectors == 1) return {8, 8};
+  return {registers == 32 ? 5u : 6u, 6};
+}
+/// Of the next tile: as usual, and the last rows in one tile or two nearly equal ones.
+constexpr std::size_t next_height(std::size_t rows_left, heights h) noexcept {
+  if (rows_left > 2 * h.usual) return h.usual;
+  return rows_left > h.most ? (rows_left + 1) / 2 : rows_left;
+}
 /// One row alone needs as many vectors as hide the latency.
 inline constexpr std::size_t row_vectors = 8;
 
@@ -112,6 +124,17 @@ constexpr parts cut(std::size_t size, std::size_t most) noexcept {
   if (count == 0) return {0, 1, most};
   return {count, size / count, size / count + (size % count != 0)};
 }
+/// The tiles of `M` rows, all that may occur for a run-time number.
+template <class M>
+constexpr heights occurring_heights(heights h) noexcept {
+  heights found{known<M> != 0 ? h.most : 1, known<M> != 0 ? 1 : h.most}; // least and most
+  for (std::size_t left = known<M>; left > 0;) {
+    const std::size_t rows = next_height(left, h);
+    found = {std::min(found.usual, rows), std::max(found.most, rows)};
+    left -= rows;
+  }
+  return found;
+}
 /// The parts that occur for `N`, all that may for a run-time size.
 template <class N>
 constexpr parts occurring(std::size_t most) noexcept {
@@ -131,26 +154,30 @@ template <class Arch, std::size_t Vectors, std::size_t Rows, std::size_t Least, 
     some_rows<Arch, Vectors, Rows - 1, Least>(rows, depth, a, b, b_row, c, c_row, last, start, finish);
 }
 
-/// `Vectors` batches of columns, all rows: as many tiles as needed, nearly equally high.
+/// `Vectors` batches of columns, all rows.
 template <class Arch, std::size_t Vectors, class M, class T, class N, class Last, class Start, class Finish>
-[[gnu::noinline]] void panel(M m, std::size_t depth, scalars<T> a, const T* b, std::size_t b_row, T* c,
-                             N c_row, Last last, const Start start, const Finish finish) {
-  constexpr std::size_t most = tile_rows(Vectors);
-  constexpr parts sizes = occurring<M>(most);
-  const parts tiles = cut(m, most);
-  for (std::size_t t = 0, larger = m - tiles.count * tiles.smallest; t < tiles.count; ++t) {
-    const std::size_t rows = tiles.smallest + (t < larger);
-    some_rows<Arch, Vectors, sizes.largest, sizes.smallest>(rows, depth, a, b, b_row, c, c_row, last, start,
-                                                            finish);
+[[gnu::noinline]] void panel(M m, std::size_t depth, const scalars<T>& left, const T* b, std::size_t b_row,
+                             T* c, N c_row, Last last, const Start& first, const Finish& end) {
+  // Copies of one's own: by value they would come over the stack, in pieces that no load can be
+  // forwarded from, so each call would wait until all stores of the one before are in the cache.
+  scalars<T> a = left;
+  const Start start = first;
+  const Finish finish = end;
+  constexpr heights tiles = tile_heights(Vectors), sizes = occurring_heights<M>(tiles);
+  for (std::size_t left = m; left > 0;) {
+    const std::size_t rows = next_height(left, tiles);
+    some_rows<Arch, Vectors, sizes.most, sizes.usual>(rows, depth, a, b, b_row, c, c_row, last, start,
+                                                      finish);
     a.data += rows * a.row;
     c += rows * c_row;
+    left -= rows;
   }
 }
 
 /// `vectors` batches of columns, between `Least` and `Vectors`; the last has `lanes` lanes.
 template <class Arch, std::size_t Vectors, std::size_t Least, class M, class T, class N, class Start,
           class Finish>
-void panel_of(std::size_t vectors, std::size_t lanes, M m, std::size_t depth, scalars<T> a, const T* b,
+void panel_of(std::size_t vectors, std::size_t lanes, M m, std::size_t depth, const scalars<T>& a, const T* b,
               std::size_t b_row, T* c, N c_row, const Start& start, const Finish& finish) {
   constexpr std::size_t w = width<T, Arch>;
   if (vectors < Vectors) {
@@ -167,7 +194,7 @@ void panel_of(std::size_t vectors, std::size_t lanes, M m, std::size_t depth, sc
 /// finish(start + a b), panel by panel.   a (m, depth) strided, b (depth, n) row-major, c (m, n).
 /// `start(j)` makes what a tile asks for its first values from column j on.
 template <class Arch, class M, class N, class T, class Start, class Finish>
-void product(M m, N n, std::size_t depth, scalars<T> a, const T* b, T* c, const Start& start,
+void product(M m, N n, std::size_t depth, const scalars<T>& a, const T* b, T* c, const Start& start,
              const Finish& finish) {
   constexpr std::size_t w = width<T, Arch>;
   constexpr std::size_t most = std::is_same_v<M, size_constant<1>> ? row_vectors : tile_vectors;
