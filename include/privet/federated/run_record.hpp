@@ -71,6 +71,7 @@ inline json to_json(const run_record& record, const model_result& model) {
           {"accuracy", model.accuracy},
           {"macro_f1", model.macro_f1},
           {"log_loss", model.log_loss},
+          {"seconds", model.seconds},
           {"classes", std::move(classes)}};
 }
 
@@ -78,8 +79,8 @@ inline json to_json(const run_record& record, const model_result& model) {
 
 /// The record as one object: `settings`, `rounds` (test accuracy of the federated model after each),
 /// `central`, `alone` (a list), `federated`, `parameters`, `bytes_up`, `bytes_down` (of the federation),
-/// `seconds`. Each model has `name`, `accuracy`, `macro_f1`, `log_loss` and `classes`, a list of `name`,
-/// `precision`, `recall` and `f1`.
+/// `seconds` (of the whole run). Each model has `name`, `accuracy`, `macro_f1`, `log_loss`, `seconds` (of its
+/// training) and `classes`, a list of `name`, `precision`, `recall` and `f1`.
 ///
 /// Ensures   valid UTF-8 whatever the names hold; NaN and infinity are written as null
 /// Errors    N003: a confusion matrix with another number of classes than the record

@@ -3,6 +3,11 @@
 #include <privet/core/chain.hpp>
 #include <privet/simd/elementwise.hpp>
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
 namespace privet {
 
 /// Adds `rate` times the parameters to the gradient: the gradient of rate / 2 * |w|^2. Before
@@ -12,6 +17,12 @@ struct weight_decay {
   static constexpr std::size_t slots = 0;
 
   double rate = 0;
+
+  /// Without decay it does nothing.
+  std::optional<double> scaling(std::uint64_t) const noexcept {
+    if (rate != 0) return std::nullopt;
+    return 1;
+  }
 
   template <class Arch = simd::default_arch, class T>
   void update(std::span<T> g, std::size_t, state_slice<T>, const update_context<T>& context) const {
