@@ -150,11 +150,17 @@ std::vector<float> answer(const row& r, peers::mlp& m) {
   return change;
 }
 
-/// Within a ten-thousandth of the largest value; false where anything is not a number.
-bool agree(std::span<const float> a, std::span<const float> b) {
+float largest(std::span<const float> values) {
   float top = 0;
-  for (const float value : a) top = std::max(top, std::abs(value));
-  return std::ranges::equal(a, b, [&](float x, float y) { return std::abs(x - y) <= 1e-4f * top; });
+  for (const float value : values) top = std::max(top, std::abs(value));
+  return top;
+}
+
+/// Within a ten-thousandth of the largest value, and the rounding of the weights that it was added to;
+/// false where anything is not a number.
+bool agree(std::span<const float> a, std::span<const float> b, std::span<const float> weights) {
+  const float most = 1e-4f * largest(a) + 0x1p-22f * largest(weights);
+  return std::ranges::equal(a, b, [&](float x, float y) { return std::abs(x - y) <= most; });
 }
 
 /// Registers a row and returns who runs in it.
@@ -165,7 +171,7 @@ std::vector<std::shared_ptr<peers::mlp>> add(compare::table& table, const row& r
     const std::shared_ptr<peers::mlp> m = side.make();
     const auto theirs = answer(r, *m);
     if (all.empty()) ours = theirs;
-    if (!agree(ours, theirs))
+    if (!agree(ours, theirs, r.of.task.weights))
       table.complain(concat(r.name, ": ", side.name, " and privet do not agree after one step."));
     all.push_back(m);
     const std::size_t rows = r.of.labels.size();

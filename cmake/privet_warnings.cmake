@@ -1,7 +1,8 @@
 # Warnings for our own code: everything in tests/, examples/ and benchmarks/ links this.
 add_library(privet_warnings INTERFACE)
 # Options and settings are aggregates whose left-out members have defaults: that is no slip.
-target_compile_options(privet_warnings INTERFACE -Wall -Wextra -Wpedantic -Wno-missing-field-initializers)
+target_compile_options(privet_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+  -Wno-missing-field-initializers)
 
 # Under -march=native GCC 12 reports the intrinsics' own `__Y = __Y` as uninitialised (GCC bug 105593), and
 # under the sanitizers members of std::function. The portable preset and clang watch for real ones.

@@ -36,16 +36,29 @@ inline int pin_to_one_core() {
   return sched_setaffinity(0, sizeof allowed, &allowed) == 0 ? core : -1;
 }
 
+/// A program built for AVX2 shows a processor that has no more, so the libraries get no more either.
+#if defined(__AVX2__) && !defined(__AVX512F__)
+inline constexpr const char *openblas_core = "Haswell", *aten_cpu = "avx2", *dnnl_isa = "AVX2";
+#else
+inline constexpr const char *openblas_core = nullptr, *aten_cpu = nullptr, *dnnl_isa = nullptr;
+#endif
+
 /// One thread for every library, and none held back by a setting. Libraries read these variables
 /// when they are loaded, so the program starts again if one has to change.
 inline void settle_environment(char** words) {
+  const std::pair<const char*, const char*> settings[] = {{"OPENBLAS_CORETYPE", openblas_core},
+                                                          {"OPENBLAS_L2_SIZE", nullptr},
+                                                          {"ATEN_CPU_CAPABILITY", aten_cpu},
+                                                          {"DNNL_MAX_CPU_ISA", dnnl_isa},
+                                                          {"OPENBLAS_NUM_THREADS", "1"},
+                                                          {"OMP_NUM_THREADS", "1"},
+                                                          {"MKL_NUM_THREADS", "1"}};
   bool changed = false;
-  for (const char* name :
-       {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA"})
-    if (std::getenv(name)) changed = unsetenv(name) == 0 || changed;
-  for (const char* name : {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}) {
+  for (const auto& [name, wanted] : settings) {
     const char* value = std::getenv(name);
-    if (!value || std::string_view(value) != "1") changed = setenv(name, "1", 1) == 0 || changed;
+    if (!wanted && value) changed = unsetenv(name) == 0 || changed;
+    if (wanted && (!value || std::string_view(value) != wanted))
+      changed = setenv(name, wanted, 1) == 0 || changed;
   }
   if (!changed) return;
   execv("/proc/self/exe", words);

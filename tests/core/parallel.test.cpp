@@ -10,8 +10,8 @@
 using namespace privet;
 
 TEST_CASE("parallel: every piece is done exactly once, for any number of threads") {
-  for (const std::size_t threads : {0, 1, 2, 3, 50})
-    for (const std::size_t n : {0, 1, 2, 7, 1000}) {
+  for (const std::size_t threads : {0u, 1u, 2u, 3u, 50u})
+    for (const std::size_t n : {0u, 1u, 2u, 7u, 1000u}) {
       std::vector<int> done(n);
       for_each_parallel(n, threads, [&](std::size_t i) { ++done[i]; });
       CHECK(done == std::vector<int>(n, 1));
@@ -20,7 +20,7 @@ TEST_CASE("parallel: every piece is done exactly once, for any number of threads
 
 TEST_CASE("parallel: one thread means this one, two mean at most two") {
   std::mutex lock;
-  for (const std::size_t threads : {1, 2}) {
+  for (const std::size_t threads : {1u, 2u}) {
     std::set<std::thread::id> seen;
     for_each_parallel(200, threads, [&](std::size_t) {
       const std::lock_guard hold(lock);
@@ -32,7 +32,7 @@ TEST_CASE("parallel: one thread means this one, two mean at most two") {
 }
 
 TEST_CASE("parallel: all pieces are done before the first failure in order is thrown") {
-  for (const std::size_t threads : {1, 2, 3}) {
+  for (const std::size_t threads : {1u, 2u, 3u}) {
     std::atomic<int> done{0};
     std::string first;
     try {

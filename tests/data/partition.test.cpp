@@ -69,8 +69,8 @@ TEST_CASE("every partition deals out every row exactly once and repeats with its
         return partition_power_law(labels.size(), k, 1.5, replayable_random(s));
       }};
   for (std::size_t way = 0; way < ways.size(); ++way)
-    for (const std::size_t offices : {1, 2, 4, 7, 13})
-      for (const std::uint64_t seed : {1, 2}) {
+    for (const std::size_t offices : {1u, 2u, 4u, 7u, 13u})
+      for (const std::uint64_t seed : {1u, 2u}) {
         INFO("way " << way << ", offices " << offices << ", seed " << seed);
         const auto p = ways[way](offices, seed);
         check_complete(p, way == 0 ? groups.size() : labels.size());
@@ -103,7 +103,7 @@ TEST_CASE("an office holds the stated share of the label it favours") {
   CHECK(table[1][1] == 210);
   CHECK(table[2][2] == 140);
   CHECK(table[3][3] == 70);
-  for (const std::size_t k : {1, 2, 3}) CHECK(table[k][0] == 60);
+  for (const std::size_t k : {1u, 2u, 3u}) CHECK(table[k][0] == 60);
   for (std::size_t k = 0; k < 4; ++k) CHECK(table[k][4] == 15); // nobody's favourite
   const auto pure = counts(partition_majority_label(labels, 6, 1, replayable_random(1)), labels);
   for (std::size_t k = 0; k < 6; ++k)
@@ -113,7 +113,7 @@ TEST_CASE("an office holds the stated share of the label it favours") {
 TEST_CASE("an office that picks two holds exactly two labels") {
   std::set<std::vector<std::vector<bool>>> seen;
   for (std::uint64_t seed = 0; seed < 200; ++seed)
-    for (const std::size_t offices : {3, 4, 5, 10}) {
+    for (const std::size_t offices : {3u, 4u, 5u, 10u}) {
       const auto table = counts(partition_pick_two(labels, offices, replayable_random(seed)), labels);
       std::vector<std::vector<bool>> has;
       for (const auto& office : table) {

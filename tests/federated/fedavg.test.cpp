@@ -83,7 +83,7 @@ TEST_CASE("fedavg: the result is the mean of the clients' weights, by examples, 
 }
 
 TEST_CASE("fedavg: any order of arrival gives the same bits, with one client or a thousand") {
-  for (const std::size_t clients : {1, 5, 1000}) {
+  for (const std::size_t clients : {1u, 5u, 1000u}) {
     std::vector<std::uint64_t> rows;
     for (std::size_t i = 0; i < clients; ++i) rows.push_back(1 + i % 7);
     const auto r = round_of(rows, 20, 2);

@@ -177,7 +177,7 @@ TEST_CASE("office: a model that it cannot use is refused, and the one it has sta
   CHECK(refused(std::string(100'000, '[')).starts_with("[N004"));
   CHECK(refused(json_text(describe(sequential{dense<4, 3>{}}))) ==
         "[N003 shape] the model reads rows 4 wide, got 5");
-  for (const std::size_t classes : {2, 4})
+  for (const std::size_t classes : {2u, 4u})
     CHECK(refused(json_text(describe(sequential{dense<>{5, classes}}))) ==
           concat("[N003 shape] office 1: the model knows ", classes, " classes, the data has 3"));
   CHECK(c.ask(message_kind::train, c.order()).kind == message_kind::update); // still at work

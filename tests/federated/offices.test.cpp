@@ -24,7 +24,7 @@ std::vector<float> run(std::vector<dataset<float>> data, const Recipe& recipe, s
 
 TEST_CASE("offices: the weights do not depend on the number of threads, to the bit") {
   const auto expected = run(test::four_data_sets(), test::local_of_tests, 1);
-  for (const std::size_t threads : {2, 3, 9})
+  for (const std::size_t threads : {2u, 3u, 9u})
     CHECK(run(test::four_data_sets(), test::local_of_tests, threads) == expected);
   CHECK(run(test::four_data_sets(), test::local_of_tests, 1, 3, 5) != expected);
 }

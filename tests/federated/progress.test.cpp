@@ -14,7 +14,7 @@ namespace {
 // For text without wide or joined symbols: every byte that does not continue another one is a column.
 std::size_t symbols(std::string_view text) {
   std::size_t count = 0;
-  for (const unsigned char byte : text) count += (byte & 0xc0) != 0x80;
+  for (const char byte : text) count += (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
   return count;
 }
 
@@ -43,7 +43,7 @@ TEST_CASE("narrow progress lines give up the time, then the bar, then the name")
 TEST_CASE("a progress line is as wide as asked") {
   for (const std::string_view name :
        {"", "x", "federated", "Zürich", "a name that is longer than any line would like it to be"})
-    for (const std::uint64_t done : {0, 1, 7, 24, 25, 26})
+    for (const std::uint64_t done : {0u, 1u, 7u, 24u, 25u, 26u})
       for (const double seconds : {0.0, .5, 61.0, 1e9, -1.0, std::numeric_limits<double>::quiet_NaN()})
         for (std::size_t width = 0; width <= 200; ++width) {
           const std::string line = progress_line(name, done, 25, seconds, width);

@@ -225,7 +225,7 @@ TEST_CASE("a report is written whatever was not measured") {
   CHECK_FALSE(holds(page, "nan"));
   CHECK_FALSE(holds(page, "class=\"line"));
 
-  for (const std::size_t rounds : {1, 2, 3, 9, 10, 18, 19, 45, 1000}) {
+  for (const std::size_t rounds : {1u, 2u, 3u, 9u, 10u, 18u, 19u, 45u, 1000u}) {
     record = small_record();
     record.federated.curve.assign(rounds, .5);
     record.central.curve.assign(rounds, .5);

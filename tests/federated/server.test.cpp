@@ -295,7 +295,7 @@ TEST_CASE("server: the report counts clients, bytes and the loss") {
 
 TEST_CASE(
     "server: schemas that differ are refused with the first column and both sides, fit for a terminal") {
-  for (const std::size_t threads : {1, 3}) {
+  for (const std::size_t threads : {1u, 3u}) {
     auto data = test::four_data_sets();
     data[2].schema.features[3] = "speed\x1b[2J";
     data[2].schema.features[4] = "also other";
@@ -395,7 +395,7 @@ TEST_CASE("server: without scaling the rows stay as they are, and offices may se
 
 TEST_CASE("server: a client that lies in a round is named, and the weights stay as they were") {
   for (const auto& l : lies_of_an_update())
-    for (const std::size_t threads : {1, 3}) {
+    for (const std::size_t threads : {1u, 3u}) {
       CAPTURE(l.name, threads);
       bool lying = true;
       with_a_liar three([&](const message& request, std::vector<std::byte> reply) {

@@ -37,7 +37,7 @@ TEST_CASE("a cosine schedule equals torch's CosineAnnealingLR") {
 
 TEST_CASE("a cosine schedule stays on its floor once it is there") {
   const cosine_rate rate{.steps = 9, .floor = 0.125};
-  for (const std::uint64_t step : {9, 10, 18, 1000}) CHECK(rate.factor(step) == Approx(0.125).epsilon(1e-15));
+  for (const std::uint64_t step : {9u, 10u, 18u, 1000u}) CHECK(rate.factor(step) == Approx(0.125).epsilon(1e-15));
 }
 
 TEST_CASE("a warm-up equals torch's LambdaLR") {

@@ -133,7 +133,7 @@ TEMPLATE_TEST_CASE("reseeding mixes fresh entropy with the old seed and drops wh
 
 TEST_CASE("fresh entropy comes unasked after 64 MiB, not one refill earlier") {
   using stream = detail::chacha20_stream;
-  for (const std::size_t seeds_per_call : {1, 8}) { // by way of the ready words, and straight
+  for (const std::size_t seeds_per_call : {1u, 8u}) { // by way of the ready words, and straight
     std::uint32_t calls = 0;
     known_rng<stream> source(known_entropy{&calls});
     std::vector<std::uint32_t> words(seeds_per_call * stream::handed_out);

@@ -19,7 +19,7 @@ std::string hex(std::span<const std::uint32_t> words) {
   std::string out;
   for (const auto word : words)
     for (int shift = 0; shift < 32; shift += 8)
-      for (const int digit : {word >> (shift + 4) & 15, word >> shift & 15}) out += "0123456789abcdef"[digit];
+      for (const unsigned digit : {word >> (shift + 4) & 15, word >> shift & 15}) out += "0123456789abcdef"[digit];
   return out;
 }
 

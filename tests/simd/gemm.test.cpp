@@ -171,7 +171,7 @@ TEST_CASE("sizes as constants give the bits of sizes as numbers") {
 
 TEST_CASE("the narrow form equals the scalar reference to rounding, and no row sees another") {
   for (std::size_t n = 1; n < simd::narrow; ++n)
-    for (const std::size_t depth : {1, 5, 16, 33, 67}) {
+    for (const std::size_t depth : {1u, 5u, 16u, 33u, 67u}) {
       check_narrow<simd::default_arch, float>((n * 7 + depth) % 37 + 1, n, depth);
       check_narrow<simd::default_arch, double>((n * 5 + depth) % 19 + 1, n, depth);
     }

@@ -87,7 +87,7 @@ TEST_CASE("quantise equals its definition in double at every small size") {
     check_all<simd::default_arch>(n);
     check_all<simd::scalar>(n);
   }
-  for (const std::size_t n : {127, 128, 129, 200, 1000}) check_all<simd::default_arch>(n);
+  for (const std::size_t n : {127u, 128u, 129u, 200u, 1000u}) check_all<simd::default_arch>(n);
 }
 
 TEST_CASE("quantise_reference goes up for exactly the share of words that the fraction is") {
@@ -108,7 +108,7 @@ TEST_CASE("quantise_reference goes up for exactly the share of words that the fr
 // with 1 - 3e-6.
 TEST_CASE("quantised at random, numbers keep their expectation") {
   constexpr std::size_t draws = 1 << 17;
-  const auto check_mean = []<class Int>(Int, quantise_grid grid, std::uint64_t seed) {
+  const auto check_mean = [&]<class Int>(Int, quantise_grid grid, std::uint64_t seed) {
     const auto lots = words(draws, seed);
     std::vector<Int> q(draws);
     for (int i = 0; i < 20; ++i) {

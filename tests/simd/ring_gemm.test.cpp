@@ -51,7 +51,7 @@ TEST_CASE("ring_gemm equals a plain loop at every small size") {
 }
 
 TEST_CASE("ring_gemm equals a plain loop where the inner index is cut into blocks") {
-  for (const std::size_t depth : {127, 128, 129, 255, 256, 257, 600}) check<simd::default_arch>(7, 35, depth);
+  for (const std::size_t depth : {127u, 128u, 129u, 255u, 256u, 257u, 600u}) check<simd::default_arch>(7, 35, depth);
   check<simd::default_arch>(130, 70, 300);
   check<simd::scalar>(9, 11, 300);
 }

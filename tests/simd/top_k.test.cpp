@@ -80,7 +80,7 @@ TEST_CASE("top_k equals a stable sort at every small size") {
 }
 
 TEST_CASE("top_k_reference equals a stable sort") {
-  for (const std::size_t n : {0, 1, 50, 300}) {
+  for (const std::size_t n : {0u, 1u, 50u, 300u}) {
     const auto x = test::mixed<float>(n, n);
     const auto order = by_magnitude(x);
     for (std::size_t k = 0; k <= n; k += 1 + n / 20) {
@@ -96,7 +96,7 @@ TEST_CASE("top_k_reference equals a stable sort") {
 
 // The sizes lie around those at which the search changes its ways.
 TEST_CASE("top_k equals a stable sort whatever the distribution") {
-  for (const std::size_t n : {191, 192, 193, 1024, 1025, 4095, 4096, 4097, 9000, 32767, 32768, 70001}) {
+  for (const std::size_t n : {191u, 192u, 193u, 1024u, 1025u, 4095u, 4096u, 4097u, 9000u, 32767u, 32768u, 70001u}) {
     auto x = test::normals<float>(n, n);
     const auto changed = [&](auto f) {
       auto y = x;
@@ -164,7 +164,7 @@ TEST_CASE("top_k tells denormals apart where they are flushed") {
 TEST_CASE("find_top_k needs no memory, and gives the same with much of it") {
   const auto x = test::normals<float>(200000, 5);
   std::vector<std::uint32_t> room(x.size());
-  for (const std::size_t k : {1, 100, 5000, 60000, 200000}) {
+  for (const std::size_t k : {1u, 100u, 5000u, 60000u, 200000u}) {
     const auto without = simd::find_top_k(x, k), with = simd::find_top_k(x, k, room);
     CHECK(without.bits == with.bits);
     CHECK(without.equal == with.equal);

@@ -69,7 +69,7 @@ template <class T, class Chain>
 void obeys_laws(const Chain& chain) {
   descent<T, Chain> whole(chain);
   for (std::size_t step = 0; step < descent_steps; ++step) whole.step();
-  for (const std::size_t slice : {1, 3, 8, 16, 18}) {
+  for (const std::size_t slice : {1u, 3u, 8u, 16u, 18u}) {
     descent<T, Chain> sliced(chain);
     for (std::size_t step = 0; step < descent_steps; ++step) sliced.step(slice);
     CHECK(sliced.w == whole.w);

@@ -75,7 +75,7 @@ TEST_CASE("a row's outputs do not depend on the chunk it falls into") {
     ++chunks;
   });
   CHECK(chunks > 1);
-  for (const std::size_t i : {0, 255, 256, 599})
+  for (const std::size_t i : {0u, 255u, 256u, 599u})
     for_each_output(s.model, s.p, rows_view<float>{s.x.data() + i * columns, 1, columns},
                     [&](std::size_t, std::size_t, const float* z) {
                       for (std::size_t k = 0; k < classes; ++k) CHECK(z[k] == outputs[i * classes + k]);

@@ -38,7 +38,7 @@ TEST_CASE("local training: a round is a function of the round alone, whatever ra
   const auto data = test::rows_of(23, 4, 3, 1);
   auto fresh = made(), busy = made();
   const auto expected = weights_after(fresh, data, 4);
-  for (const std::uint64_t before : {0, 9, 4, 2}) (void)weights_after(busy, data, before);
+  for (const std::uint64_t before : {0u, 9u, 4u, 2u}) (void)weights_after(busy, data, before);
   CHECK(weights_after(busy, data, 4) == expected);
   CHECK(weights_after(busy, data, 4) == expected); // once more, as after a crash
   CHECK(weights_after(busy, data, 5) != expected);

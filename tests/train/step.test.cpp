@@ -142,7 +142,7 @@ TEST_CASE("the size of the chunk changes no bit") {
     return std::vector<float>(p.trained().begin(), p.trained().end());
   };
   const auto expected = train(128);
-  for (const std::size_t chunk : {1, 2, 5, 6, 28, 29, 30}) CHECK(train(chunk) == expected);
+  for (const std::size_t chunk : {1u, 2u, 5u, 6u, 28u, 29u, 30u}) CHECK(train(chunk) == expected);
 }
 
 TEST_CASE("a run-time model trains to the bits of the static one") {
@@ -174,7 +174,7 @@ TEST_CASE("plain descent in registers, in pieces and over chunks gives the same 
   };
   for (const double momentum : {0.0, 0.9}) {
     const auto expected = train(128, momentum, rows.batch);
-    for (const std::size_t chunk : {1, 5, 6, 28, 29}) CHECK(train(chunk, momentum, rows.batch) == expected);
+    for (const std::size_t chunk : {1u, 5u, 6u, 28u, 29u}) CHECK(train(chunk, momentum, rows.batch) == expected);
     // Rows that lie one after another are read in place, others are copied; the sum has the batch's order.
     CHECK(train(6, momentum, shuffled) == train(128, momentum, shuffled));
     CHECK(train(128, momentum, shuffled) != expected);
@@ -264,7 +264,7 @@ TEST_CASE("two bounds multiply") {
 
 TEST_CASE("under a bound an example that holds NaN or infinity counts for nothing, to the bit") {
   const test_clip clip{.norm = 0.7, .drop = 1e4};
-  for (const std::size_t chunk : {1, 4, 128}) {
+  for (const std::size_t chunk : {1u, 4u, 128u}) {
     rows_of_normals<float> rows(11, 7);
     rows.at(5, 2) = 1e12f; // finite, but so long that the bound gives it the weight zero
     const auto weight_zero = gradient_sum<float>(small, rows, rows.batch, chunk, clip);
@@ -301,10 +301,10 @@ TEST_CASE("a step refuses rows, parameters and states of another model") {
 
 TEST_CASE("a step refuses the state of another chain") {
   const sequential model{dense<3, 4>{}, relu{}, dense<4, 2>{}};
-  training_step plain(model, softmax_cross_entropy{}, chain(average_over_batch{}, sgd{}));
+  training_step descending(model, softmax_cross_entropy{}, chain(average_over_batch{}, sgd{}));
   training_step adaptive(model, softmax_cross_entropy{}, chain(average_over_batch{}, adam{}));
   auto p = model.make_parameters<float>();
-  auto state = plain.init();
+  auto state = descending.init();
   const std::vector<float> x(3);
   const std::int32_t label = 1;
   const std::uint32_t row = 0;

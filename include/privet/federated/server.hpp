@@ -95,12 +95,12 @@ class aggregation_server {
     std::vector<double> losses(chosen.size());
     std::mutex lock;
     for_each_parallel(chosen.size(), options_.threads, [&](std::size_t k) {
-      const auto& client = clients_[chosen[k]];
-      const auto update = expect(client, decode_update(exchange(client, order, message_kind::update, index)));
-      check_update(client, update, examples);
+      const auto& one = clients_[chosen[k]];
+      const auto update = expect(one, decode_update(exchange(one, order, message_kind::update, index)));
+      check_update(one, update, examples);
       losses[k] = update.weight * update.loss;
       const std::lock_guard hold(lock);
-      expect(client, aggregator_.absorb(sum, update));
+      expect(one, aggregator_.absorb(sum, update));
     });
     (void)aggregator_.finish(sum, weights_).value();
 

@@ -29,7 +29,7 @@ struct activation : elementwise {
 struct relu : activation<relu> {
   template <class B>
   static B apply(const B& x) noexcept {
-    return simd::select(x < B(0), B(0), x);
+    return simd::positive_part(x);
   }
   template <class B>
   static B derivative(const B& dy, const B& y) noexcept {

@@ -36,7 +36,7 @@ class layer_stack {
   template <class T = float>
   tape<T> make_tape(std::size_t capacity) const {
     std::vector<typename tape<T>::block> blocks;
-    for (const auto& place : places_) blocks.push_back({place.out, place.in_place});
+    for (const auto& p : places_) blocks.push_back({p.out, p.in_place});
     std::size_t scratch = 0;
     layers_.for_each([&](const auto& layer) {
       if constexpr (requires { layer.scratch(capacity); })
@@ -222,10 +222,9 @@ class layer_stack {
               " parameters, but is no ParametricLayer: they would never be trained or saved");
       require(width <= widest_layer && out <= widest_layer, fault::argument, "layer ", index, " is ", width,
               " by ", out, ", at most ", widest_layer, " wide is possible");
-      constexpr bool fuses = requires { requires L::fuses; };
       // What an activation overwrites must not be read again: an activation's own output is.
       const bool in_place = Activation<L> && index > 0 && places_.back().fuses;
-      places_.push_back({width, out, offset, size, in_place, fuses});
+      places_.push_back({width, out, offset, size, in_place, Fusing<L>});
       width = out;
       offset += size;
       ++index;

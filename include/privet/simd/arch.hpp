@@ -339,6 +339,22 @@ xsimd::batch<T, Arch> select(const xsimd::batch_bool<T, Arch>& condition, const 
   return xsimd::select(condition, yes, no);
 }
 
+/// max(v, 0), and NaN for NaN.
+template <class T>
+  requires std::is_arithmetic_v<T>
+T positive_part(T v) noexcept {
+  return v < T(0) ? T(0) : v;
+}
+template <class T, class Arch>
+xsimd::batch<T, Arch> positive_part(const xsimd::batch<T, Arch>& v) noexcept {
+  using B = xsimd::batch<T, Arch>;
+#if defined(__SSE2__)
+  return xsimd::max(B(T(0)), v); // one instruction; of a NaN and a zero it returns the second operand
+#else
+  return xsimd::select(v < B(T(0)), B(T(0)), v);
+#endif
+}
+
 /// How many lanes of a batch count: all of them, known at compile time, or the first `count`.
 struct all_lanes {};
 struct some_lanes {

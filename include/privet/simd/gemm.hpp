@@ -95,15 +95,23 @@ template <class Arch, std::size_t Rows, std::size_t Vectors, class T, class N, c
     sum[i][Vectors - 1] = start(at + (Vectors - 1) * w, Vectors - 1, last);
   }
   for (std::size_t k = 0; k < depth; ++k) {
-    batch<T, Arch> right[Vectors];
-    PRIVET_UNROLL for (std::size_t v = 0; v + 1 < Vectors; ++v) right[v] =
-        simd::held(simd::load<Arch>(b + v * w));
-    right[Vectors - 1] = simd::held(simd::load_lanes<Arch>(b + (Vectors - 1) * w, last));
-    const T* from = a.data;
-    PRIVET_UNROLL for (std::size_t i = 0; i < Rows; ++i, from += a.row) {
-      const auto left = simd::broadcast<Arch>(*from);
-      PRIVET_UNROLL for (std::size_t v = 0; v < Vectors; ++v) sum[i][v] =
-          simd::fma(left, right[v], sum[i][v]);
+    if constexpr (Rows == 1) { // each vector of b is used once: the multiply-add reads it
+      const auto left = simd::broadcast<Arch>(*a.data);
+      PRIVET_UNROLL for (std::size_t v = 0; v + 1 < Vectors; ++v) sum[0][v] =
+          simd::fma(left, simd::load<Arch>(b + v * w), sum[0][v]);
+      sum[0][Vectors - 1] =
+          simd::fma(left, simd::load_lanes<Arch>(b + (Vectors - 1) * w, last), sum[0][Vectors - 1]);
+    } else {
+      batch<T, Arch> right[Vectors];
+      PRIVET_UNROLL for (std::size_t v = 0; v + 1 < Vectors; ++v) right[v] =
+          simd::held(simd::load<Arch>(b + v * w));
+      right[Vectors - 1] = simd::held(simd::load_lanes<Arch>(b + (Vectors - 1) * w, last));
+      const T* from = a.data;
+      PRIVET_UNROLL for (std::size_t i = 0; i < Rows; ++i, from += a.row) {
+        const auto left = simd::broadcast<Arch>(*from);
+        PRIVET_UNROLL for (std::size_t v = 0; v < Vectors; ++v) sum[i][v] =
+            simd::fma(left, right[v], sum[i][v]);
+      }
     }
     a.data += a.column;
     b += b_row;
@@ -156,11 +164,12 @@ template <class Arch, std::size_t Vectors, std::size_t Rows, std::size_t Least, 
 
 /// `Vectors` batches of columns, all rows.
 template <class Arch, std::size_t Vectors, class M, class T, class N, class Last, class Start, class Finish>
-[[gnu::noinline]] void panel(M m, std::size_t depth, const scalars<T>& left, const T* b, std::size_t b_row,
-                             T* c, N c_row, Last last, const Start& first, const Finish& end) {
+[[gnu::noinline]] void panel(M m, std::size_t depth, const scalars<T>& rows_of_a, const T* b,
+                             std::size_t b_row, T* c, N c_row, Last last, const Start& first,
+                             const Finish& end) {
   // Copies of one's own: by value they would come over the stack, in pieces that no load can be
   // forwarded from, so each call would wait until all stores of the one before are in the cache.
-  scalars<T> a = left;
+  scalars<T> a = rows_of_a;
   const Start start = first;
   const Finish finish = end;
   constexpr heights tiles = tile_heights(Vectors), sizes = occurring_heights<M>(tiles);
