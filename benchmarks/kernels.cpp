@@ -7,8 +7,11 @@
 #include <privet/random/normal.hpp>
 #include <privet/random/replayable.hpp>
 #include <privet/simd/gemm.hpp>
+#include <privet/simd/quantise.hpp>
+#include <privet/simd/ring_gemm.hpp>
 
 #include <cmath>
+#include <memory>
 
 namespace {
 
@@ -167,6 +170,51 @@ void backward(compare::table& table, std::initializer_list<std::size_t> batches)
     add(table, {"gemm_nt", &peers::gemm_forms::nt, L::times_transposed, L::narrow, rows, Out, In});
 }
 
+/// Products modulo 2^64.
+void ring(compare::table& table, std::size_t m, std::size_t k, std::size_t n) {
+  struct operands {
+    aligned_vector<std::uint64_t> a, b, c;
+  };
+  const auto o = std::make_shared<operands>(operands{aligned_vector<std::uint64_t>(m * k),
+                                                     aligned_vector<std::uint64_t>(k * n),
+                                                     aligned_vector<std::uint64_t>(m * n)});
+  for (auto* part : {&o->a, &o->b})
+    for (std::size_t i = 0; i < part->size(); ++i) (*part)[i] = (i + 1) * 0x9E3779B97F4A7C15u;
+  auto expected = o->c;
+  simd::ring_gemm(m, n, k, o->a, o->b, o->c);
+  simd::ring_gemm_reference(m, n, k, o->a, o->b, expected);
+  const compare::job job{.name = concat("ring_gemm ", m, 'x', k, 'x', n),
+                         .items = static_cast<double>(m * k * n)};
+  if (o->c != expected) table.complain(job.name + ": privet and the reference do not agree.");
+  table.time(job, compare::ours, [=] { simd::ring_gemm(m, n, k, o->a, o->b, o->c); });
+  if (m * k * n < 20'000'000)
+    table.time(job, "scalar reference", [=] { simd::ring_gemm_reference(m, n, k, o->a, o->b, o->c); });
+}
+
+/// Stochastic rounding to bytes, and back.
+void bytes(compare::table& table) {
+  constexpr std::size_t size = 16384;
+  struct operands {
+    aligned_vector<float> x;
+    aligned_vector<std::uint32_t> words;
+    aligned_vector<std::int8_t> q;
+  };
+  const auto o = std::make_shared<operands>(operands{
+      aligned_vector<float>(size), aligned_vector<std::uint32_t>(size), aligned_vector<std::int8_t>(size)});
+  replayable_random source(1);
+  fill_normal(source, std::span<float>(o->x));
+  source.fill(o->words);
+  const auto row = [&]<class Arch>(const std::string& side, Arch) {
+    const auto grid = simd::quantise_grid::of_bits(8, 3.f);
+    table.time({.name = "quantise to bytes", .items = size}, side, [=] {
+      simd::quantise<Arch>(std::span<const float>(o->x), grid, std::span<const std::uint32_t>(o->words),
+                           std::span<std::int8_t>(o->q));
+    });
+  };
+  row(compare::ours, simd::default_arch{});
+  row("scalar reference", simd::scalar{});
+}
+
 } // namespace
 
 int main(int count, char** words) {
@@ -184,5 +232,9 @@ int main(int count, char** words) {
   backward<128, 6>(table, {1, 10, 32, 256});
   backward<128, 32>(table, {32});
   backward<512, 512>(table, {64});
+  ring(table, 10, 43, 128);
+  ring(table, 128, 561, 256);
+  ring(table, 512, 512, 512);
+  bytes(table);
   return table.run();
 }

@@ -75,12 +75,21 @@ TEST_CASE("weights: a missing tensor, another shape and another type are named")
 
   // The transpose has as many numbers and is still wrong.
   const sequential other{dense<3, 5>{}};
-  const auto transposed = read_weights<float>(other, whole);
+  std::vector<tensor_entry> first(whole.entries().begin(), whole.entries().end());
+  std::erase_if(first, [](const auto& e) { return !e.name.starts_with("0."); });
+  const auto transposed = read_weights<float>(other, read_safetensors(write_safetensors(first)).value());
   REQUIRE_FALSE(transposed);
   CHECK(transposed.error().kind == fault::shape);
   CHECK(transposed.error().message.find("'0.weight'") != std::string::npos);
 
-  const auto type = read_weights<double>(model, whole);
+  const auto longer = read_weights<float>(other, whole, "model.safetensors");
+  REQUIRE_FALSE(longer);
+  CHECK(longer.error().message.starts_with("[N003 shape] model.safetensors: tensor '"));
+  CHECK(longer.error().message.ends_with("' belongs to another network than this one of 2 tensors"));
+
+  const auto type = read_weights<double>(model, whole, "model.safetensors");
   REQUIRE_FALSE(type);
   CHECK(type.error().kind == fault::shape);
+  CHECK(type.error().message.ends_with("is F32, expected F64"));
+  CHECK(type.error().message.starts_with("[N003 shape] model.safetensors: tensor '"));
 }

@@ -6,6 +6,7 @@
 #include <privet/core/safetensors.hpp>
 #include <privet/nn/describe.hpp>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace privet {
@@ -42,17 +43,26 @@ std::vector<std::byte> write_weights(const Model& model, const parameters<T>& p,
   return write_safetensors(entries, metadata);
 }
 
-/// Reads the weights of `model`. Errors: N003 for a tensor of another shape, N004 for a missing one.
+/// Reads the weights of `model`. Errors: N003 for a tensor of another shape or type and for one that the
+/// model does not have, N004 for a missing one.
 template <class T, class Model>
 result<parameters<T>> read_weights(const Model& model, const safetensors_file& file,
                                    std::string_view place = "weights") {
   auto p = model.template make_parameters<T>();
-  for (const auto& tensor : model.tensors()) {
+  const auto tensors = model.tensors();
+  for (const auto& entry : file.entries())
+    if (std::ranges::none_of(tensors, [&](const auto& tensor) { return tensor.name == entry.name; }))
+      return error::of(fault::shape, place, ": tensor ", in_quotes(entry.name),
+                       " belongs to another network than this one of ", tensors.size(), " tensors");
+  for (const auto& tensor : tensors) {
     const auto* const entry = file.find(tensor.name);
     if (!entry) return error::of(fault::format, place, ": no tensor ", in_quotes(tensor.name));
     if (entry->shape != tensor.shape)
       return error::of(fault::shape, place, ": tensor ", in_quotes(tensor.name), " is ",
                        shape_text(entry->shape), ", expected ", shape_text(tensor.shape));
+    if (entry->type != dtype_of<T>())
+      return error::of(fault::shape, place, ": tensor ", in_quotes(tensor.name), " is ", name_of(entry->type),
+                       ", expected ", name_of(dtype_of<T>()));
     std::vector<T> values(tensor.size);
     if (const auto copied = entry->template copy_to<T>(values); !copied) return copied.error();
     T* const to = p.shared().data() + tensor.offset;

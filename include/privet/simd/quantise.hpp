@@ -162,10 +162,12 @@ void dequantise(std::span<const Int> q, quantise_grid grid, std::span<float> out
   static_assert(std::signed_integral<Int> && sizeof(Int) <= 4);
   const float step = grid.step();
   constexpr std::size_t block = detail::quantiser::block;
-  std::size_t i = 0;
-  for (; i + block <= q.size(); i += block)
-    for (std::size_t j = 0; j < block; ++j) out[i + j] = static_cast<float>(q[i + j]) * step;
-  for (; i < q.size(); ++i) out[i] = static_cast<float>(q[i]) * step;
+  const Int* from = q.data();
+  float* to = out.data();
+  std::size_t left = q.size();
+  for (; left >= block; left -= block, from += block, to += block)
+    for (std::size_t i = 0; i < block; ++i) to[i] = static_cast<float>(from[i]) * step;
+  for (std::size_t i = 0; i < left; ++i) to[i] = static_cast<float>(from[i]) * step;
 }
 
 } // namespace privet::simd::inline PRIVET_ISA
