@@ -71,7 +71,7 @@ inline privet::train_test<float> split_study(const settings& s, privet::dataset<
 inline std::vector<std::vector<std::uint32_t>> share_out(const settings& s,
                                                          const privet::dataset<float>& train) {
   using namespace privet;
-  replayable_random source(s.seed, stream_id(purpose::partition));
+  replayable_random source(s.seed, stream_id(purpose::partitioning));
   if (s.partition == "stratified") return partition_stratified(train.labels, s.offices);
   if (s.partition == "majority") return partition_majority_label(train.labels, s.offices, 0.8, source);
   if (s.partition == "pick-two") return partition_pick_two(train.labels, s.offices, source);

@@ -16,7 +16,7 @@ namespace privet {
 enum class purpose : std::uint8_t {
   general = 0,
   initialisation = 1,
-  partition = 2,
+  partitioning = 2,
   split = 3,
   client_sampling = 4,
   batches = 5,
