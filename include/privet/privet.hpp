@@ -7,5 +7,6 @@
 #include <privet/nn.hpp>
 #include <privet/optim.hpp>
 #include <privet/data.hpp>
+#include <privet/privacy.hpp>
 #include <privet/train.hpp>
 #include <privet/federated.hpp>

@@ -1,0 +1,251 @@
+// How much privacy does a training run spend, or how much noise does a wanted epsilon need?
+// `epsilon --help` lists what can be asked.
+
+#include "support/command_line.hpp"
+
+#include <privet/core/file.hpp>
+#include <privet/core/json.hpp>
+#include <privet/privacy/calibrate.hpp>
+#include <privet/privacy/gdp.hpp>
+#include <privet/privacy/rdp.hpp>
+#include <privet/privacy/zcdp.hpp>
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+
+namespace {
+
+using namespace privet;
+
+struct options {
+  std::optional<double> noise, rate, delta, examples, batch, epochs, target;
+  std::optional<std::int64_t> steps;
+  std::string relation = "add-remove", accountant = "pld", events;
+  bool json = false;
+};
+
+constexpr std::array relations = {neighbours::add_remove, neighbours::replace_one, neighbours::zero_out};
+
+std::string in_words(neighbours relation) {
+  switch (relation) {
+    case neighbours::add_remove:
+      return "two data sets are neighbours if one has one example more";
+    case neighbours::replace_one:
+      return "two data sets are neighbours if one example differs";
+    default:
+      return "two data sets are neighbours if one example contributes nothing in one of them";
+  }
+}
+
+neighbours relation_of(const std::string& word) {
+  std::vector<std::string> names;
+  for (const auto r : relations) {
+    if (word == name_of(r)) return r;
+    names.emplace_back(name_of(r));
+  }
+  fail(fault::argument, "events: the relation '", word, "' is not known, the nearest is '",
+       apps::nearest(word, names), "'");
+}
+
+privacy_event event_of(const json& item, const options& o, std::size_t index) {
+  const std::string place = concat("event ", index);
+  const auto mechanism = read_member<std::string>(item, "mechanism", place).value();
+  const std::vector<std::string> names = {"subsampled_gaussian", "gaussian",          "laplace",
+                                          "randomized_response", "discrete_gaussian", "tree"};
+  std::vector<std::string> keys = {"mechanism", "steps", "relation"};
+  const auto takes = [&](std::vector<std::string> own) {
+    keys.insert(keys.end(), own.begin(), own.end());
+    for (const auto& [key, value] : item.items())
+      if (std::ranges::find(keys, key) == keys.end())
+        fail(fault::argument, place, ": ", mechanism, " has no '", key, "', the nearest is '",
+             apps::nearest(key, keys), "'");
+  };
+  const auto number = [&](const char* key) { return read_member<double>(item, key, place).value(); };
+  const auto integer = [&](const char* key) { return read_member<std::uint32_t>(item, key, place).value(); };
+  privacy_event e;
+  if (mechanism == "subsampled_gaussian") {
+    takes({"sigma", "q"});
+    e.mechanism = event::subsampled_gaussian{number("sigma"), number("q")};
+  } else if (mechanism == "gaussian") {
+    takes({"sigma"});
+    e.mechanism = event::gaussian{number("sigma")};
+  } else if (mechanism == "laplace") {
+    takes({"scale"});
+    e.mechanism = event::laplace{number("scale")};
+  } else if (mechanism == "randomized_response" || mechanism == "randomised_response") {
+    takes({"epsilon0", "k"});
+    e.mechanism = event::randomised_response{number("epsilon0"), item.contains("k") ? integer("k") : 2};
+  } else if (mechanism == "discrete_gaussian") {
+    takes({"sigma"});
+    e.mechanism = event::discrete_gaussian{number("sigma")};
+  } else if (mechanism == "tree") {
+    takes({"sigma", "height"});
+    e.mechanism = event::tree{number("sigma"), integer("height")};
+  } else {
+    fail(fault::argument, place, ": the mechanism '", mechanism, "' is not known, the nearest is '",
+         apps::nearest(mechanism, names), "'");
+  }
+  if (item.contains("steps")) e.count = read_member<std::uint64_t>(item, "steps", place).value();
+  e.relation = relation_of(
+      item.contains("relation") ? read_member<std::string>(item, "relation", place).value() : o.relation);
+  return e;
+}
+
+std::vector<privacy_event> events_from(const options& o) {
+  const auto document = parse_json(read_text(o.events).value(), o.events).value();
+  require(document.is_array() && !document.empty(), fault::format, o.events, ": got ", document.type_name(),
+          ", expected an array of events");
+  std::vector<privacy_event> events;
+  for (const auto& item : document) events.push_back(event_of(item, o, events.size()));
+  return events;
+}
+
+/// The training run as one event; its noise is 1 where noise is asked for.
+privacy_event run_of(const options& o) {
+  require(o.noise.has_value() != o.target.has_value(), fault::argument,
+          "epsilon: give either --noise-multiplier, to "
+          "learn epsilon, or --target-epsilon, to learn the noise multiplier");
+  const bool counted = o.batch || o.epochs;
+  require(!(counted && (o.rate || o.steps)), fault::argument,
+          "epsilon: give either --sample-rate and --steps, or --examples, --batch and --epochs");
+  double rate = 0;
+  std::uint64_t steps = 0;
+  if (counted) {
+    require(o.examples && o.batch && o.epochs, fault::argument,
+            "epsilon: --examples, --batch and --epochs go together; one is missing");
+    require(*o.examples >= 1 && *o.batch >= 1 && *o.batch <= *o.examples, fault::argument,
+            "epsilon: got a batch of ", *o.batch, " and ", *o.examples,
+            " examples, expected 1 <= batch <= examples");
+    rate = *o.batch / *o.examples;
+    const double all = std::ceil(*o.epochs * *o.examples / *o.batch * (1 - 1e-12));
+    require(all >= 1 && all <= static_cast<double>(event::most_uses), fault::argument, "epsilon: got ", all,
+            " steps, expected 1 to ", event::most_uses);
+    steps = static_cast<std::uint64_t>(all);
+  } else {
+    require(o.rate && o.steps, fault::argument,
+            "epsilon: --sample-rate and --steps are missing (or --examples, --batch and --epochs)");
+    require(*o.steps >= 1, fault::argument, "epsilon: got ", *o.steps, " steps, expected 1 to ",
+            event::most_uses);
+    rate = *o.rate;
+    steps = static_cast<std::uint64_t>(*o.steps);
+  }
+  return {event::subsampled_gaussian{o.noise.value_or(1), rate}, steps, relation_of(o.relation)};
+}
+
+struct answer {
+  std::optional<privacy_bounds> epsilon;
+  std::optional<double> estimate, noise;
+  std::string note;
+};
+
+template <Accountant A>
+answer ask(const options& o, std::vector<privacy_event> events) {
+  answer found;
+  if (o.target) {
+    auto& e = events.front();
+    found.noise = noise_multiplier_for<A>(e, *o.target, *o.delta);
+    std::get<event::subsampled_gaussian>(e.mechanism).noise_multiplier = *found.noise;
+  }
+  A accountant;
+  for (const auto& e : events) accountant.compose(e);
+  found.epsilon = accountant.epsilon(*o.delta);
+  if constexpr (std::is_same_v<A, zcdp_accountant>)
+    if (accountant.ignores_sampling())
+      found.note = "zCDP knows no amplification by sampling: every step counts as if all examples were in it";
+  if constexpr (std::is_same_v<A, rdp_accountant>)
+    found.note = "an upper bound alone; --accountant pld is tighter and has a lower bound too";
+  return found;
+}
+
+answer ask_gdp(const options& o, const std::vector<privacy_event>& events) {
+  require(!o.target, fault::unsupported,
+          "epsilon: gdp is an approximation that may be below the truth; noise is not chosen by it, use pld");
+  gdp_approximation approximation;
+  for (const auto& e : events) approximation.compose(e);
+  return {{},
+          approximation.epsilon(*o.delta).value,
+          {},
+          "an approximation, NOT a bound: the truth may be higher"};
+}
+
+int run(const options& o) {
+  require(o.delta.has_value(), fault::argument, "epsilon: --delta is missing");
+  const bool listed = !o.events.empty();
+  require(!listed || !(o.noise || o.rate || o.steps || o.batch || o.epochs || o.target), fault::argument,
+          "epsilon: --events stands for the whole run; give it without the options of a single run");
+  const auto events = listed ? events_from(o) : std::vector{run_of(o)};
+  const answer found = o.accountant == "pld"    ? ask<pld_accountant>(o, events)
+                       : o.accountant == "rdp"  ? ask<rdp_accountant>(o, events)
+                       : o.accountant == "zcdp" ? ask<zcdp_accountant>(o, events)
+                                                : ask_gdp(o, events);
+  const auto relation = events.front().relation;
+  const double high = found.epsilon ? found.epsilon->upper : *found.estimate;
+  if (o.examples && *o.delta >= 1 / *o.examples)
+    fmt::print(
+        stderr,
+        "warning: delta {} is not below 1/examples = {}: giving away one example at random would pass\n",
+        *o.delta, 1 / *o.examples);
+  if (high > 10)
+    fmt::print(stderr, "warning: epsilon {:.6g} is above 10, which promises next to nothing\n", high);
+
+  if (o.json) {
+    ordered_json out;
+    out["epsilon_lower"] = found.epsilon ? ordered_json(found.epsilon->lower) : ordered_json(nullptr);
+    out["epsilon_upper"] = found.epsilon ? ordered_json(found.epsilon->upper) : ordered_json(nullptr);
+    out["two_sided"] = found.epsilon && found.epsilon->two_sided;
+    if (found.estimate) out["epsilon_estimate"] = *found.estimate;
+    out["delta"] = *o.delta;
+    out["accountant"] = o.accountant;
+    out["relation"] = std::string(name_of(relation));
+    out["unit"] = "example";
+    if (found.noise) out["noise_multiplier"] = *found.noise;
+    if (!found.note.empty()) out["note"] = found.note;
+    fmt::print("{}\n", json_text(out));
+    return 0;
+  }
+  if (found.noise) fmt::print("noise multiplier {:.10g}\n", *found.noise);
+  if (found.estimate)
+    fmt::print("epsilon about {:.6g} at delta {}\n", *found.estimate, *o.delta);
+  else if (found.epsilon->two_sided)
+    fmt::print("epsilon between {:.10g} and {:.10g} at delta {}\n", found.epsilon->lower,
+               found.epsilon->upper, *o.delta);
+  else
+    fmt::print("epsilon at most {:.10g} at delta {}\n", found.epsilon->upper, *o.delta);
+  fmt::print("by {} accounting, for one example: {}\n", o.accountant, in_words(relation));
+  if (!found.note.empty()) fmt::print("{}\n", found.note);
+  return 0;
+}
+
+} // namespace
+
+int main(int count, char** words) {
+  options o;
+  CLI::App app{"Bounds the epsilon of a private training run from both sides, or finds the noise for one."};
+  app.add_option("--noise-multiplier", o.noise, "standard deviation of the noise over the clipping bound");
+  app.add_option("--sample-rate", o.rate, "probability of each example to be in a batch");
+  app.add_option("--steps", o.steps, "batches");
+  app.add_option("--delta", o.delta, "the delta of the guarantee; below 1/examples");
+  app.add_option("--examples", o.examples, "training examples");
+  app.add_option("--batch", o.batch, "examples expected in a batch");
+  app.add_option("--epochs", o.epochs, "times through the examples");
+  app.add_option("--relation", o.relation, "which data sets are neighbours")
+      ->check(apps::one_of({"add-remove", "replace-one", "zero-out"}))
+      ->capture_default_str();
+  app.add_option("--accountant", o.accountant, "how to count; gdp is an approximation, no bound")
+      ->check(apps::one_of({"pld", "rdp", "zcdp", "gdp"}))
+      ->capture_default_str();
+  app.add_option("--target-epsilon", o.target, "find the noise multiplier for this epsilon");
+  app.add_option("--events", o.events, "a JSON list of mechanisms instead of one run");
+  app.add_flag("--json", o.json, "print one JSON object");
+  if (const int status = apps::parse(app, count, words); status >= 0) return status;
+  try {
+    return run(o);
+  } catch (const std::exception& why) {
+    fmt::print(stderr, "epsilon: {}\n", why.what());
+    return 1;
+  }
+}

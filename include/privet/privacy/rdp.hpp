@@ -1,0 +1,187 @@
+#pragma once
+// Renyi differential privacy: an upper bound, at real orders.
+
+#include <privet/privacy/accountant.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numbers>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace privet {
+
+namespace detail {
+
+/// log of the integral of exp(f) over [low, high] by the trapezium rule, which converges geometrically for
+/// an analytic f that falls off at both ends. Steps are halved until two sums agree to 1e-13.
+template <class F>
+double log_integral(F f, double low, double high, double step) {
+  const auto sum = [&](double first, double apart) {
+    double top = -std::numeric_limits<double>::infinity(), total = 0;
+    for (double x = first; x <= high; x += apart) {
+      const double v = f(x);
+      if (v > top) total *= std::exp(top - v), top = v;
+      total += std::exp(v - top);
+    }
+    return top + std::log(total);
+  };
+  const auto add = [](double a, double b) {
+    const double top = std::max(a, b);
+    return top + std::log1p(std::exp(std::min(a, b) - top));
+  };
+  double all = sum(low, step), result = all + std::log(step);
+  for (int i = 0; i < 12; ++i) {
+    all = add(all, sum(low + step / 2, step));
+    step /= 2;
+    const double finer = all + std::log(step);
+    const bool done = std::abs(finer - result) <= 1e-13 * std::max(1.0, std::abs(finer));
+    result = finer;
+    if (done) break;
+  }
+  return result;
+}
+
+inline double log_sampled(double rate, double z) { // log(1 - rate + rate e^z)
+  return z > 30 ? z + std::log(rate + (1 - rate) * std::exp(-z)) : std::log1p(rate * std::expm1(z));
+}
+
+} // namespace detail
+
+/// The Renyi divergence of order alpha > 1 that one use may have, the larger of both directions.
+///
+/// Formula   log E_Q (P/Q)^alpha / (alpha - 1)
+/// Source    Gaussian, Laplace, randomised response: Mironov, arXiv:1702.07476, Table II and Proposition 5;
+///           discrete Gaussian: Canonne, Kamath, Steinke, arXiv:2004.00010, Proposition 5;
+///           sampled Gaussian: the integral of Mironov, Talwar, Zhang, arXiv:1908.10530, Theorem 4, where the
+///           direction of removal is the larger (Theorem 5); no binomial series, so no sign is lost;
+///           replace-one: the pair of docs/privacy/accountants.md
+inline double renyi_divergence(const privacy_event& e, double alpha) {
+  const auto of = [&]<class M>(const M& m) -> double {
+    if constexpr (std::is_same_v<M, event::laplace>) {
+      const double t = 1 / m.scale;
+      return t + std::log(alpha / (2 * alpha - 1) +
+                          (alpha - 1) / (2 * alpha - 1) * std::exp((1 - 2 * alpha) * t)) /
+                     (alpha - 1);
+    } else if constexpr (std::is_same_v<M, event::randomised_response>) {
+      // sum p^a q^(1-a), over truth, the other's truth and the rest, divided by the truth's p^a q^(1-a)
+      const double t = m.epsilon, others = m.answers - 1.0;
+      return t + (std::log1p(std::exp((1 - 2 * alpha) * t) + (others - 1) * std::exp(-alpha * t)) -
+                  std::log1p(others * std::exp(-t))) /
+                     (alpha - 1);
+    } else if constexpr (std::is_same_v<M, event::discrete_gaussian>) {
+      return alpha / (2 * m.noise_multiplier * m.noise_multiplier);
+    } else {
+      const double squared = event_list::squared(m, e.relation);
+      if (squared > 0) return alpha * squared / 2;
+      if constexpr (std::is_same_v<M, event::subsampled_gaussian>) {
+        const double s = m.noise_multiplier, v = s * s, c = 0.5 / v, q = m.rate;
+        const bool replaced = e.relation == neighbours::replace_one;
+        const auto integrand = [&](double x) {
+          const double up = detail::log_sampled(q, x / v - c);
+          const double base = -0.5 * x * x / v - 0.5 * std::log(2 * std::numbers::pi * v);
+          return base + alpha * up - (replaced ? (alpha - 1) * detail::log_sampled(q, -x / v - c) : 0.0);
+        };
+        const double reach = s * std::sqrt(2 * (40 + alpha));
+        const double high = std::max(alpha, 0.5 + v * std::log(1 / q)) + reach;
+        return std::max(detail::log_integral(integrand, -1 - reach, high, 0.5 * std::min(s, 2 * v)), 0.0) /
+               (alpha - 1);
+      }
+      return 0;
+    }
+  };
+  return std::visit(of, e.mechanism);
+}
+
+/// epsilon from the Renyi divergence of all uses at one order (Canonne, Kamath, Steinke, Proposition 12).
+///
+/// Formula   divergence + log(1 - 1/alpha) - log(delta alpha) / (alpha - 1)
+inline double renyi_epsilon(double divergence, double alpha, double delta) {
+  return std::max(divergence + std::log1p(-1 / alpha) - (std::log(delta) + std::log(alpha)) / (alpha - 1),
+                  0.0);
+}
+
+/// Renyi accountant: an upper bound, looser than that of `pld_accountant` by some 8 to 45 %, in
+/// microseconds to milliseconds.
+///
+/// Formula   min over alpha > 1 of renyi_epsilon(sum of count divergence(alpha), alpha, delta)
+/// Errors    N001 for delta or epsilon out of range, or an order that is not more than 1
+/// Accuracy  quadrature to 1e-12; the result is raised by a share of 1e-10 for it
+class rdp_accountant {
+ public:
+  /// All real orders.
+  rdp_accountant() = default;
+  /// These orders only, as other libraries do.
+  explicit rdp_accountant(std::vector<double> orders) : orders_(std::move(orders)) {
+    for (const double a : orders_) check(a);
+  }
+
+  void compose(const privacy_event& e) { events_.add(e); }
+  const event_list& events() const noexcept { return events_; }
+
+  double divergence(double alpha) const {
+    check(alpha);
+    double sum = 0;
+    for (const auto& e : events_) sum += static_cast<double>(e.count) * renyi_divergence(e, alpha);
+    return sum;
+  }
+
+  privacy_bounds epsilon(double delta) const {
+    detail::check_delta(delta);
+    if (events_.empty()) return {0, 0, true};
+    return {0, least([&](double a) { return renyi_epsilon(divergence(a), a, delta); }) * (1 + 1e-10), false};
+  }
+  privacy_bounds delta(double epsilon) const {
+    detail::check_epsilon(epsilon);
+    if (events_.empty()) return {0, 0, true};
+    const double log_delta = least(
+        [&](double a) { return (a - 1) * (divergence(a) - epsilon + std::log1p(-1 / a)) - std::log(a); });
+    return {0, std::min(std::exp(log_delta + 1e-9 * (1 + std::abs(log_delta))), 1.0), false};
+  }
+
+ private:
+  static void check(double alpha) {
+    require(alpha > 1 && std::isfinite(alpha), fault::argument, "rdp_accountant: got the order ", alpha,
+            ", expected more than 1");
+  }
+
+  template <class F>
+  double least(F f) const {
+    if (!orders_.empty()) {
+      double best = std::numeric_limits<double>::infinity();
+      for (const double a : orders_) best = std::min(best, f(a));
+      return best;
+    }
+    // In t = log(alpha - 1): the first valley while the order doubles, then the golden section in it.
+    double t = std::log(0.01), step = std::numbers::ln2, best = f(1 + std::exp(t)), at = t;
+    for (int worse = 0; worse < 4 && t < std::log(1e7);) {
+      t += step;
+      const double v = f(1 + std::exp(t));
+      if (v < best)
+        best = v, at = t, worse = 0;
+      else
+        ++worse;
+    }
+    constexpr double golden = 0.6180339887498949;
+    double a = at - step, b = at + step, c = b - golden * (b - a), d = a + golden * (b - a);
+    double fc = f(1 + std::exp(c)), fd = f(1 + std::exp(d));
+    for (int i = 0; i < 36; ++i) {
+      if (fc < fd) {
+        b = d, d = c, fd = fc, c = b - golden * (b - a), fc = f(1 + std::exp(c));
+      } else {
+        a = c, c = d, fc = fd, d = a + golden * (b - a), fd = f(1 + std::exp(d));
+      }
+    }
+    return std::min({best, fc, fd});
+  }
+
+  std::vector<double> orders_;
+  event_list events_;
+};
+
+} // namespace privet

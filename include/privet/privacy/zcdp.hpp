@@ -1,0 +1,93 @@
+#pragma once
+// Zero-concentrated differential privacy: one number that adds up.
+
+#include <privet/privacy/accountant.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+namespace privet {
+
+/// epsilon of rho-zCDP (Canonne, Kamath, Steinke, arXiv:2004.00010, Corollary 13).
+///
+/// Formula   min over alpha > 1 of alpha rho + log(1 - 1/alpha) - log(delta alpha) / (alpha - 1)
+inline double zcdp_epsilon(double rho, double delta) {
+  detail::check_delta(delta);
+  require(rho >= 0 && std::isfinite(rho), fault::argument, "zcdp: got rho ", rho,
+          ", expected a number of at least 0");
+  if (rho == 0) return 0;
+  const auto at = [&](double t) { // t = log(alpha - 1)
+    const double less = std::exp(t), alpha = 1 + less;
+    return alpha * rho + std::log(less / alpha) - (std::log(delta) + std::log(alpha)) / less;
+  };
+  // Near the minimum alpha - 1 is close to sqrt(log(1/delta) / rho).
+  const double centre = 0.5 * std::log(-std::log(delta) / rho);
+  double a = centre - 6, b = centre + 6;
+  for (int i = 0; i < 200; ++i) {
+    const double c = a + (b - a) / 3, d = b - (b - a) / 3;
+    (at(c) < at(d) ? b : a) = at(c) < at(d) ? d : c;
+  }
+  return std::max(at((a + b) / 2), 0.0) * (1 + 1e-13);
+}
+
+/// zCDP accountant: an upper bound that knows no amplification by sampling.
+///
+/// Formula   rho = sum of count rho_i; Gaussian and discrete Gaussian 1 / (2 noise_multiplier^2), tree height
+///           times that, an epsilon-DP event epsilon^2 / 2 (Bun, Steinke, arXiv:1605.02065,
+///           Propositions 1.4, 1.6)
+/// Privacy   a sample counts as if every record were in it, which is sound and very loose for small rates
+/// Errors    N001 for delta or epsilon out of range
+class zcdp_accountant {
+ public:
+  void compose(const privacy_event& e) { events_.add(e); }
+  const event_list& events() const noexcept { return events_; }
+
+  double rho() const {
+    double sum = 0;
+    for (const auto& e : events_)
+      sum += static_cast<double>(e.count) *
+             std::visit([&](const auto& m) { return of(m, e.relation); }, e.mechanism);
+    return sum;
+  }
+  /// True when a sampled event was counted at rate 1.
+  bool ignores_sampling() const {
+    return std::ranges::any_of(events_, [](const privacy_event& e) {
+      const auto* s = std::get_if<event::subsampled_gaussian>(&e.mechanism);
+      return s && s->rate < 1;
+    });
+  }
+
+  privacy_bounds epsilon(double delta) const { return {0, zcdp_epsilon(rho(), delta), false}; }
+
+  /// The smallest delta whose epsilon is at most this.
+  privacy_bounds delta(double epsilon) const {
+    detail::check_epsilon(epsilon);
+    const double all = rho();
+    if (all == 0) return {0, 0, true};
+    double good = 0, bad = -700; // logarithms of delta
+    for (int i = 0; i < 80; ++i) {
+      const double middle = (good + bad) / 2;
+      (zcdp_epsilon(all, std::exp(std::min(middle, -1e-12))) <= epsilon ? good : bad) = middle;
+    }
+    return {0, std::exp(good), false};
+  }
+
+ private:
+  static double of(const event::laplace& m, neighbours) { return 0.5 / (m.scale * m.scale); }
+  static double of(const event::randomised_response& m, neighbours) { return 0.5 * m.epsilon * m.epsilon; }
+  static double of(const event::discrete_gaussian& m, neighbours) {
+    return 0.5 / (m.noise_multiplier * m.noise_multiplier);
+  }
+  static double of(const event::subsampled_gaussian& m, neighbours relation) {
+    return 0.5 * event_list::squared(event::subsampled_gaussian{m.noise_multiplier, 1}, relation);
+  }
+  template <class M>
+  static double of(const M& m, neighbours relation) {
+    return 0.5 * event_list::squared(m, relation);
+  }
+
+  event_list events_;
+};
+
+} // namespace privet

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Runs the program `epsilon` as a person would: epsilon.py PROGRAM [VECTORS.json]
+
+VECTORS.json holds rows of events with bounds of the true epsilon; without it those cases are left out by name.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+PROGRAM = sys.argv[1]
+VECTORS = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else None
+
+
+def run(*words, status=0):
+    done = subprocess.run([PROGRAM, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode == 0) == (status == 0), (words, done.returncode, done.stdout, done.stderr)
+    return done.stdout if status == 0 else done.stdout + done.stderr
+
+
+def answer(*words):
+    return json.loads(run(*words, "--json"))
+
+
+def events_of(row):
+    """The row as a list for --events; None for what the program has no event for."""
+    def one(kind, sigma, q, steps):
+        event = {"steps": steps, "relation": row["relation"]}
+        if kind == "laplace":
+            return {"mechanism": "laplace", "scale": sigma, **event} if q == 1 else None
+        if kind == "gaussian" or q == 1:
+            return {"mechanism": "gaussian", "sigma": sigma, **event}
+        return {"mechanism": "subsampled_gaussian", "sigma": sigma, "q": q, **event}
+
+    kind = row["mechanism"]
+    if kind == "heterogeneous":
+        return [one(*each) for each in zip(row["kinds"], row["sigma"], row["q"], row["steps"])]
+    if kind.startswith("randomized_response"):
+        return [{"mechanism": "randomized_response", "epsilon0": row["eps0"], "k": row.get("k", 2), "steps": row["steps"],
+                 "relation": "replace-one"}]
+    if kind in ("gaussian", "subsampled_gaussian", "laplace"):
+        event = one(kind, row["sigma"], row["q"], row["steps"])
+        return [event] if event else None
+    return None
+
+
+def check_vectors(folder):
+    tight = sound = 0
+    for row in json.loads(VECTORS.read_text())["rows"]:
+        events = events_of(row)
+        if not events or row.get("kind") == "published_test_value":
+            continue
+        file = folder / "events.json"
+        file.write_text(json.dumps(events))
+        found = answer("--events", file, "--delta", row["delta"])
+        low, high = found["epsilon_lower"], found["epsilon_upper"]
+        assert high >= row["epsilon_lower"], (row["id"], "is unsound", high, row["epsilon_lower"])
+        assert low <= row["epsilon_upper"], (row["id"], "has a lower bound above the truth", low, row["epsilon_upper"])
+        assert high <= row["epsilon_upper"] + 1e-5 * row["epsilon_upper"] + 1e-12, (row["id"], high, row["epsilon_upper"])
+        sound += 1
+        tight += high <= row["epsilon_upper"] * (1 + 1e-5)
+    for row in json.loads(VECTORS.read_text())["rows"]:
+        if not row["mechanism"].startswith("calibration") or row.get("kind") == "published_test_value":
+            continue
+        found = answer("--target-epsilon", row["target_epsilon"], "--sample-rate", row["q"], "--steps", row["steps"],
+                       "--delta", row["delta"])
+        sigma = found["noise_multiplier"]
+        assert row["sigma_lower"] * (1 - 1e-9) <= sigma <= row["sigma_upper"] * (1 + 1e-4), (row["id"], sigma)
+        assert found["epsilon_upper"] <= row["target_epsilon"], (row["id"], found)
+        sound += 1
+    print(f"{sound} vectors within their bounds")
+    assert sound >= 40
+
+
+with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    if VECTORS and VECTORS.exists():
+        check_vectors(folder)
+    else:
+        print("left out: the vectors of true epsilons, for want of the file")
+
+    one = answer("--noise-multiplier", 1.5, "--sample-rate", 0.04, "--steps", 2250, "--delta", 1e-5)
+    assert 6.76876 <= one["epsilon_lower"] <= one["epsilon_upper"] <= 6.76887, one
+    assert one["accountant"] == "pld" and one["relation"] == "add-remove" and one["delta"] == 1e-5, one
+    same = answer("--noise-multiplier", 1.5, "--examples", 1000, "--batch", 40, "--epochs", 90, "--delta", 1e-5)
+    assert same["epsilon_upper"] == one["epsilon_upper"], (same, one)
+    for accountant in ("rdp", "zcdp"):
+        if accountant == "zcdp":
+            looser = answer("--noise-multiplier", 1.5, "--sample-rate", 1, "--steps", 10, "--delta", 1e-5, "--accountant", "zcdp")
+            exact = answer("--noise-multiplier", 1.5, "--sample-rate", 1, "--steps", 10, "--delta", 1e-5)
+            assert looser["epsilon_upper"] > exact["epsilon_upper"], (looser, exact)
+        else:
+            looser = answer("--noise-multiplier", 1.5, "--sample-rate", 0.04, "--steps", 2250, "--delta", 1e-5,
+                            "--accountant", accountant)
+            assert looser["epsilon_upper"] > one["epsilon_upper"], looser
+    replaced = answer("--noise-multiplier", 1.5, "--sample-rate", 0.04, "--steps", 2250, "--delta", 1e-5,
+                      "--relation", "replace-one")
+    assert replaced["epsilon_lower"] > one["epsilon_upper"] and replaced["relation"] == "replace-one", replaced
+
+    usual = ("--sample-rate", 0.01, "--steps", 100, "--delta", 1e-5)
+    for words, part in [
+        (("--noise-multiplier", 0, *usual), "noise multiplier 0"),
+        (("--noise-multiplier", -1, *usual), "-1"),
+        (("--noise-multiplier", 1, "--sample-rate", 2, "--steps", 100, "--delta", 1e-5), "rate 2"),
+        (("--noise-multiplier", 1, "--sample-rate", 0.01, "--steps", 0, "--delta", 1e-5), "0"),
+        (("--noise-multiplier", 1, "--sample-rate", 0.01, "--steps", 100, "--delta", 1), "delta"),
+        (("--noise-multiplier", 1, *usual, "--accountant", "pdl"), "pld"),
+        (("--noise-multiplier", 1, *usual, "--relation", "add"), "add-remove"),
+        (("--target-epsilon", 0, *usual), "epsilon"),
+        (("--events", folder / "none.json", "--delta", 1e-5), "none.json"),
+    ]:
+        text = run(*words, status=1)
+        assert part in text, (words, text)
+    for content, part in [
+        ("[]", "event"),
+        ("{", "events.json"),
+        ('[{"mechanism": "laplas", "scale": 1, "steps": 1, "relation": "add-remove"}]', "laplace"),
+        ('[{"mechanism": "laplace", "scale": 1, "steps": 1, "relation": "add-remove"},'
+         ' {"mechanism": "randomized_response", "epsilon0": 1, "k": 4, "steps": 1, "relation": "replace-one"}]', "relation"),
+        ('[{"mechanism": "laplace", "scale": 1, "steps": 1e10, "relation": "add-remove"}]', "steps"),
+    ]:
+        file = folder / "events.json"
+        file.write_text(content)
+        text = run("--events", file, "--delta", 1e-5, status=1)
+        assert part in text, (content, text)
+print("epsilon: as expected")
