@@ -194,6 +194,21 @@ TEST_CASE("select takes each lane from its side, whatever the other holds") {
   });
 }
 
+TEST_CASE("positive_part is 0 below 0 and NaN for NaN") {
+  test::for_each_kind([]<class Arch, class T>() {
+    using limits = std::numeric_limits<T>;
+    auto x = test::mixed<T>(1000, 3);
+    for (const T special : {T(0), -T(0), limits::infinity(), -limits::infinity(), limits::quiet_NaN(),
+                            limits::denorm_min(), -limits::denorm_min(), limits::lowest()})
+      x.push_back(special);
+    const auto out = apply<Arch>(x, [](const auto& v) { return simd::positive_part(v); });
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      INFO("x " << x[i]);
+      CHECK((std::isnan(x[i]) ? std::isnan(out[i]) : out[i] == std::max(x[i], T(0))));
+    }
+  });
+}
+
 TEST_CASE("load_partial, store_partial and kept take the first lanes and touch no other") {
   test::for_each_kind([]<class Arch, class T>() {
     constexpr std::size_t w = simd::width<T, Arch>;
