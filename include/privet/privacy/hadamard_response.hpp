@@ -36,10 +36,7 @@ class hadamard_response {
   /// A report for `value`. No branch and no address depends on it.
   template <class Source>
   std::uint32_t randomise(std::uint32_t value, Source& source) const {
-    static_assert(
-        SecretRandomSource<Source>,
-        "[P003 replayable-local-randomiser] whoever can replay these coins reads the answer: draw from a "
-        "system_random. docs/errors/P003.md");
+    detail::check_secret_coins<Source>();
     require(value < categories_, fault::argument, "hadamard_response: category ", value, " of ", categories_);
     const std::uint32_t row = value + 1, lowest = row & (0 - row);
     const std::uint32_t column = detail::draw32(source) & (columns_ - 1);

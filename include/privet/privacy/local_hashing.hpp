@@ -39,10 +39,7 @@ class local_hashing {
   /// A report for `value`. No branch and no address depends on it.
   template <class Source>
   report randomise(std::uint32_t value, Source& source) const {
-    static_assert(
-        SecretRandomSource<Source>,
-        "[P003 replayable-local-randomiser] whoever can replay these coins reads the answer: draw from a "
-        "system_random. docs/errors/P003.md");
+    detail::check_secret_coins<Source>();
     require(value < categories_, fault::argument, "local_hashing: category ", value, " of ", categories_);
     report r{detail::draw64(source), detail::draw64(source), 0};
     r.bucket = buckets_.randomise(bucket_of(r, value), source);

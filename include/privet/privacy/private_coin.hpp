@@ -33,6 +33,14 @@ struct private_coin {
 
 namespace detail {
 
+/// The door of every local randomiser.
+template <class Source>
+constexpr void check_secret_coins() noexcept {
+  static_assert(SecretRandomSource<Source>,
+                "[P003 replayable-local-randomiser] whoever can replay these coins reads the answer: draw "
+                "from a system_random. docs/errors/P003.md");
+}
+
 /// epsilon as the local randomisers take it. Throws N001 for any other.
 inline double checked_epsilon(const char* who, double epsilon) {
   require(epsilon > 0 && epsilon <= 32, fault::argument, who, ": epsilon ", epsilon,

@@ -33,10 +33,7 @@ class randomised_response {
   /// A report for `value`. No branch and no address depends on it.
   template <class Source>
   std::uint32_t randomise(std::uint32_t value, Source& source) const {
-    static_assert(
-        SecretRandomSource<Source>,
-        "[P003 replayable-local-randomiser] whoever can replay these coins reads the answer: draw from a "
-        "system_random. docs/errors/P003.md");
+    detail::check_secret_coins<Source>();
     require(value < categories_, fault::argument, "randomised_response: category ", value, " of ",
             categories_);
     const std::uint32_t honest = own_.shows(detail::draw64(source));

@@ -38,10 +38,7 @@ class subset_selection {
   /// A report for `value`: 0 or 1 for each category. No branch and no address depends on it.
   template <class Source>
   void randomise(std::uint32_t value, Source& source, std::span<std::uint8_t> bits) const {
-    static_assert(
-        SecretRandomSource<Source>,
-        "[P003 replayable-local-randomiser] whoever can replay these coins reads the answer: draw from a "
-        "system_random. docs/errors/P003.md");
+    detail::check_secret_coins<Source>();
     require(value < categories_, fault::argument, "subset_selection: category ", value, " of ", categories_);
     check(bits.size());
     const std::uint32_t others = categories_ - 1, included = own_.shows(detail::draw64(source));

@@ -39,10 +39,7 @@ class unary_encoding {
   /// A report for `value`: 0 or 1 for each category. No branch and no address depends on it.
   template <class Source>
   void randomise(std::uint32_t value, Source& source, std::span<std::uint8_t> bits) const {
-    static_assert(
-        SecretRandomSource<Source>,
-        "[P003 replayable-local-randomiser] whoever can replay these coins reads the answer: draw from a "
-        "system_random. docs/errors/P003.md");
+    detail::check_secret_coins<Source>();
     require(value < categories_, fault::argument, "unary_encoding: category ", value, " of ", categories_);
     check(bits.size());
     std::uint32_t words[2 * block];
