@@ -348,11 +348,21 @@ T positive_part(T v) noexcept {
 template <class T, class Arch>
 xsimd::batch<T, Arch> positive_part(const xsimd::batch<T, Arch>& v) noexcept {
   using B = xsimd::batch<T, Arch>;
-#if defined(__SSE2__)
-  return xsimd::max(B(T(0)), v); // one instruction; of a NaN and a zero it returns the second operand
-#else
-  return xsimd::select(v < B(T(0)), B(T(0)), v);
+  // x86's maximum of a zero and a NaN is the second operand; xsimd puts them either way round.
+  [[maybe_unused]] const B zero(T(0));
+#if defined(__AVX512F__)
+  if constexpr (sizeof(B) == 64 && std::same_as<T, float>) return B(_mm512_max_ps(zero, v));
+  if constexpr (sizeof(B) == 64 && std::same_as<T, double>) return B(_mm512_max_pd(zero, v));
 #endif
+#if defined(__AVX__)
+  if constexpr (sizeof(B) == 32 && std::same_as<T, float>) return B(_mm256_max_ps(zero, v));
+  if constexpr (sizeof(B) == 32 && std::same_as<T, double>) return B(_mm256_max_pd(zero, v));
+#endif
+#if defined(__SSE2__)
+  if constexpr (sizeof(B) == 16 && std::same_as<T, float>) return B(_mm_max_ps(zero, v));
+  if constexpr (sizeof(B) == 16 && std::same_as<T, double>) return B(_mm_max_pd(zero, v));
+#endif
+  return xsimd::select(v < zero, zero, v);
 }
 
 /// How many lanes of a batch count: all of them, known at compile time, or the first `count`.
