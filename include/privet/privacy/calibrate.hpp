@@ -17,6 +17,12 @@ namespace privet {
 
 namespace detail {
 
+inline void check_goal(double target, double delta) {
+  check_delta(delta);
+  require(target > 0 && std::isfinite(target), fault::argument, "calibrate: got the target epsilon ", target,
+          ", expected more than 0");
+}
+
 /// The upper bound on epsilon after `e`, on top of what the accountant holds already; infinite where no
 /// bound can be computed.
 template <Accountant A>
@@ -82,9 +88,7 @@ double smallest_safe(F epsilon, double target, double least, double most, double
 template <Accountant A, class Make>
 double calibrate(const A& accountant, double target, double delta, double least, double most, double start,
                  std::string_view what, Make event_at) {
-  check_delta(delta);
-  require(target > 0 && std::isfinite(target), fault::argument, "calibrate: got the target epsilon ", target,
-          ", expected more than 0");
+  check_goal(target, delta);
   const auto with = [&](const A& a) {
     return [&](double x) { return epsilon_after(a, event_at(x), delta); };
   };
@@ -153,9 +157,7 @@ double rate_for(privacy_event e, double target, double delta, const A& accountan
 /// Errors    N001 when not even one use does, naming the epsilon of one and the target
 template <Accountant A = pld_accountant>
 std::uint64_t uses_for(privacy_event e, double target, double delta, const A& accountant = {}) {
-  detail::check_delta(delta);
-  require(target > 0 && std::isfinite(target), fault::argument, "calibrate: got the target epsilon ", target,
-          ", expected more than 0");
+  detail::check_goal(target, delta);
   std::uint64_t held = 0;
   for (const auto& known : accountant.events())
     if (known.mechanism == e.mechanism) held = known.count;

@@ -96,6 +96,12 @@ struct privacy_event {
     return std::visit([](const auto& m) { return std::decay_t<decltype(m)>::name; }, mechanism);
   }
 
+  /// sensitivity^2 / noise_multiplier^2 of one use that is a Gaussian query, as a tree is and a sample at
+  /// rate 1; 0 for any other.
+  double gaussian_distance_squared() const noexcept {
+    return std::visit([&](const auto& m) { return squared(m); }, mechanism);
+  }
+
   /// Throws N001 for numbers that make no sense and N011 for a relation without a theorem.
   void check() const {
     std::visit([&](const auto& m) { check(m); }, mechanism);
@@ -104,6 +110,21 @@ struct privacy_event {
   }
 
  private:
+  double squared(const event::gaussian& m) const noexcept {
+    return 1 / (m.noise_multiplier * m.noise_multiplier);
+  }
+  double squared(const event::tree& m) const noexcept {
+    return m.height / (m.noise_multiplier * m.noise_multiplier);
+  }
+  double squared(const event::subsampled_gaussian& m) const noexcept {
+    if (m.rate < 1) return 0;
+    return (relation == neighbours::replace_one ? 4 : 1) / (m.noise_multiplier * m.noise_multiplier);
+  }
+  template <class M>
+  double squared(const M&) const noexcept {
+    return 0;
+  }
+
   void noise(double value, std::string_view what) const {
     require(std::isfinite(value) && value >= 1e-3 && value <= 1e9, fault::argument, name(), ": got ", what,
             ' ', value, ", expected a number from 1e-3 to 1e9: less noise gives no privacy");
@@ -164,30 +185,11 @@ class event_list {
   auto begin() const noexcept { return events_.begin(); }
   auto end() const noexcept { return events_.end(); }
 
-  /// The squared distance of the one Gaussian query, of unit noise, that all Gaussian and tree events are
-  /// together: sum of count sensitivity^2 / noise_multiplier^2. Other events count nothing.
+  /// That of all Gaussian queries together, which are one.
   double gaussian_distance_squared() const noexcept {
     double sum = 0;
-    for (const auto& e : events_)
-      sum += static_cast<double>(e.count) *
-             std::visit([&](const auto& m) { return squared(m, e.relation); }, e.mechanism);
+    for (const auto& e : events_) sum += static_cast<double>(e.count) * e.gaussian_distance_squared();
     return sum;
-  }
-
-  /// The squared distance of one use: 0 for what is no Gaussian query. A sample at rate 1 is one.
-  static double squared(const event::gaussian& m, neighbours) noexcept {
-    return 1 / (m.noise_multiplier * m.noise_multiplier);
-  }
-  static double squared(const event::tree& m, neighbours) noexcept {
-    return m.height / (m.noise_multiplier * m.noise_multiplier);
-  }
-  static double squared(const event::subsampled_gaussian& m, neighbours relation) noexcept {
-    if (m.rate < 1) return 0;
-    return (relation == neighbours::replace_one ? 4 : 1) / (m.noise_multiplier * m.noise_multiplier);
-  }
-  template <class M>
-  static double squared(const M&, neighbours) noexcept {
-    return 0;
   }
 
  private:

@@ -12,23 +12,23 @@ namespace privet {
 
 namespace detail {
 
-/// 1 - t R(t) for Mills' ratio R(t) = (1 - Phi(t)) / phi(t) and t > -3, relative accuracy near 1e-15.
-inline double mills_rest(double t) {
-  if (t < 3) {
-    const double ratio =
-        std::sqrt(std::numbers::pi / 2) * std::exp(0.5 * t * t) * std::erfc(t / std::numbers::sqrt2);
-    return 1 - t * ratio;
-  }
-  double c = 0; // R = 1 / (t + 1 / (t + 2 / (t + 3 / ...)))
+/// 1 / (t + 2 / (t + 3 / ...)), for t >= 3.
+inline double mills_fraction(double t) {
+  double c = 0;
   for (int k = 200; k >= 1; --k) c = k / (t + c);
-  return c / (t + c);
+  return c;
 }
+/// Mills' ratio R(t) = (1 - Phi(t)) / phi(t) for t > -3, relative accuracy near 1e-15.
 inline double mills_ratio(double t) {
   if (t < 3)
     return std::sqrt(std::numbers::pi / 2) * std::exp(0.5 * t * t) * std::erfc(t / std::numbers::sqrt2);
-  double c = 0;
-  for (int k = 200; k >= 1; --k) c = k / (t + c);
-  return 1 / (t + c);
+  return 1 / (t + mills_fraction(t));
+}
+/// 1 - t R(t), as accurate.
+inline double mills_rest(double t) {
+  if (t < 3) return 1 - t * mills_ratio(t);
+  const double c = mills_fraction(t);
+  return c / (t + c);
 }
 
 /// log delta(epsilon) of two unit normals `distance` apart:
@@ -93,10 +93,8 @@ inline privacy_bounds gaussian_epsilon(double distance, double delta) {
 class gaussian_accountant {
  public:
   void compose(const privacy_event& e) {
-    const bool gaussian =
-        std::visit([&](const auto& m) { return event_list::squared(m, e.relation); }, e.mechanism) > 0;
     e.check();
-    require(gaussian, fault::unsupported, "gaussian_accountant: got ", e.name(),
+    require(e.gaussian_distance_squared() > 0, fault::unsupported, "gaussian_accountant: got ", e.name(),
             ", expected gaussian or tree without sampling; pld_accountant takes it");
     events_.add(e);
   }

@@ -24,10 +24,8 @@ class gdp_approximation {
   void compose(const privacy_event& e) {
     e.check();
     const auto* s = std::get_if<event::subsampled_gaussian>(&e.mechanism);
-    const double exact =
-        std::visit([&](const auto& m) { return event_list::squared(m, e.relation); }, e.mechanism);
-    require(exact > 0 || (s && e.relation != neighbours::replace_one), fault::unsupported,
-            "gdp_approximation: got ", e.name(), " under ", name_of(e.relation),
+    require(e.gaussian_distance_squared() > 0 || (s && e.relation != neighbours::replace_one),
+            fault::unsupported, "gdp_approximation: got ", e.name(), " under ", name_of(e.relation),
             ", expected gaussian, tree, or subsampled_gaussian under add-remove or zero-out");
     events_.add(e);
   }

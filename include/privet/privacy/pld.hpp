@@ -165,9 +165,7 @@ class pld_accountant {
     const double distance = events_.gaussian_distance_squared();
     if (distance > 0) out.emplace_back(detail::loss_pair(std::sqrt(distance), above, below), 1.0);
     for (const auto& e : events_) {
-      const bool gaussian =
-          std::visit([&](const auto& m) { return event_list::squared(m, e.relation) > 0; }, e.mechanism);
-      if (!gaussian)
+      if (e.gaussian_distance_squared() == 0)
         out.emplace_back(detail::loss_pair(e, added, above, below), static_cast<double>(e.count));
     }
     return out;
@@ -211,9 +209,7 @@ class pld_accountant {
     bool symmetric = true, only_gaussian = true;
     for (const auto& e : events_) {
       symmetric = symmetric && detail::loss_pair::symmetric(e);
-      only_gaussian =
-          only_gaussian &&
-          std::visit([&](const auto& m) { return event_list::squared(m, e.relation) > 0; }, e.mechanism);
+      only_gaussian = only_gaussian && e.gaussian_distance_squared() > 0;
     }
     if (only_gaussian) {
       const double distance = std::sqrt(events_.gaussian_distance_squared());

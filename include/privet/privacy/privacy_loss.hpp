@@ -64,11 +64,10 @@ class loss_pair {
     const double z = x / s_, c = 0.5 / (s_ * s_);
     switch (shape_) {
       case shape::removed:
+      case shape::replaced:
         return phi(z, log_mixture(rate_, x / (s_ * s_) - c));
       case shape::added:
         return phi(z, 0);
-      case shape::replaced:
-        return phi(z, log_mixture(rate_, x / (s_ * s_) - c));
       case shape::laplace:
         return 0.5 * std::exp(x / s_) / s_;
       default:

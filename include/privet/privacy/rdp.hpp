@@ -2,6 +2,7 @@
 // Renyi differential privacy: an upper bound, at real orders.
 
 #include <privet/privacy/accountant.hpp>
+#include <privet/privacy/privacy_loss.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -47,10 +48,6 @@ double log_integral(F f, double low, double high, double step) {
   return result;
 }
 
-inline double log_sampled(double rate, double z) { // log(1 - rate + rate e^z)
-  return z > 30 ? z + std::log(rate + (1 - rate) * std::exp(-z)) : std::log1p(rate * std::expm1(z));
-}
-
 } // namespace detail
 
 /// The Renyi divergence of order alpha > 1 that one use may have, the larger of both directions.
@@ -77,15 +74,15 @@ inline double renyi_divergence(const privacy_event& e, double alpha) {
     } else if constexpr (std::is_same_v<M, event::discrete_gaussian>) {
       return alpha / (2 * m.noise_multiplier * m.noise_multiplier);
     } else {
-      const double squared = event_list::squared(m, e.relation);
+      const double squared = e.gaussian_distance_squared();
       if (squared > 0) return alpha * squared / 2;
       if constexpr (std::is_same_v<M, event::subsampled_gaussian>) {
         const double s = m.noise_multiplier, v = s * s, c = 0.5 / v, q = m.rate;
         const bool replaced = e.relation == neighbours::replace_one;
         const auto integrand = [&](double x) {
-          const double up = detail::log_sampled(q, x / v - c);
+          const double up = detail::log_mixture(q, x / v - c);
           const double base = -0.5 * x * x / v - 0.5 * std::log(2 * std::numbers::pi * v);
-          return base + alpha * up - (replaced ? (alpha - 1) * detail::log_sampled(q, -x / v - c) : 0.0);
+          return base + alpha * up - (replaced ? (alpha - 1) * detail::log_mixture(q, -x / v - c) : 0.0);
         };
         const double reach = s * std::sqrt(2 * (40 + alpha));
         const double high = std::max(alpha, 0.5 + v * std::log(1 / q)) + reach;

@@ -46,8 +46,7 @@ class zcdp_accountant {
   double rho() const {
     double sum = 0;
     for (const auto& e : events_)
-      sum += static_cast<double>(e.count) *
-             std::visit([&](const auto& m) { return of(m, e.relation); }, e.mechanism);
+      sum += static_cast<double>(e.count) * std::visit([&](const auto& m) { return of(m, e); }, e.mechanism);
     return sum;
   }
   /// True when a sampled event was counted at rate 1.
@@ -74,17 +73,20 @@ class zcdp_accountant {
   }
 
  private:
-  static double of(const event::laplace& m, neighbours) { return 0.5 / (m.scale * m.scale); }
-  static double of(const event::randomised_response& m, neighbours) { return 0.5 * m.epsilon * m.epsilon; }
-  static double of(const event::discrete_gaussian& m, neighbours) {
+  static double of(const event::laplace& m, const privacy_event&) { return 0.5 / (m.scale * m.scale); }
+  static double of(const event::randomised_response& m, const privacy_event&) {
+    return 0.5 * m.epsilon * m.epsilon;
+  }
+  static double of(const event::discrete_gaussian& m, const privacy_event&) {
     return 0.5 / (m.noise_multiplier * m.noise_multiplier);
   }
-  static double of(const event::subsampled_gaussian& m, neighbours relation) {
-    return 0.5 * event_list::squared(event::subsampled_gaussian{m.noise_multiplier, 1}, relation);
+  static double of(const event::subsampled_gaussian& m, privacy_event e) {
+    e.mechanism = event::subsampled_gaussian{m.noise_multiplier, 1};
+    return 0.5 * e.gaussian_distance_squared();
   }
   template <class M>
-  static double of(const M& m, neighbours relation) {
-    return 0.5 * event_list::squared(m, relation);
+  static double of(const M&, const privacy_event& e) {
+    return 0.5 * e.gaussian_distance_squared();
   }
 
   event_list events_;
