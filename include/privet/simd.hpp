@@ -8,11 +8,13 @@
 #include <privet/simd/elementwise.hpp>
 #include <privet/simd/gemm.hpp>
 #include <privet/simd/isa.hpp>
+#include <privet/simd/noise_grid.hpp>
 #include <privet/simd/normal.hpp>
 #include <privet/simd/philox.hpp>
 #include <privet/simd/quantise.hpp>
 #include <privet/simd/reduce.hpp>
 #include <privet/simd/ring_gemm.hpp>
+#include <privet/simd/rounded_normal.hpp>
 #include <privet/simd/shuffle.hpp>
 #include <privet/simd/softmax.hpp>
 #include <privet/simd/top_k.hpp>

@@ -2,7 +2,9 @@
 
 #include <privet/data/accelerometer.hpp>
 #include <privet/data/wisdm_features.hpp>
+#include <privet/random/discrete_gaussian.hpp>
 #include <privet/random/replayable.hpp>
+#include <privet/random/rounded_normal.hpp>
 #include <privet/random/system.hpp>
 
 using namespace privet;
@@ -44,4 +46,19 @@ struct silent_sensor {
 void extract_nothing() {
   silent_sensor sensor;
   extract(sensor, [](std::span<const float, 43>) {});
+}
+
+void noise_of_whole_numbers(std::span<std::int64_t> noise) {
+  using namespace privet;
+  discrete_gaussian({100, 1}).fill(thread_system_random(), std::span(noise));        // sigma = 10
+  discrete_gaussian_table({100, 1}).fill(thread_system_random(), std::span(noise));  // and in constant time
+  bool yes = bernoulli_exp(thread_system_random(), {1, 3});                          // with probability exp(-1/3)
+  (void)yes;
+}
+
+void noise_on_a_grid(std::size_t parameters) {
+  using namespace privet;
+  std::vector<std::int32_t> noise(parameters);
+  fill_rounded_normal(thread_system_random(), std::span(noise));
+  // value on the grid of step = sigma / 2^20:  std::llround(value / step) + noise[i]
 }
