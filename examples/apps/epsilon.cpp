@@ -54,8 +54,8 @@ neighbours relation_of(const std::string& word) {
 privacy_event event_of(const json& item, const options& o, std::size_t index) {
   const std::string place = concat("event ", index);
   const auto mechanism = read_member<std::string>(item, "mechanism", place).value();
-  const std::vector<std::string> names = {"subsampled_gaussian", "gaussian",          "laplace",
-                                          "randomized_response", "discrete_gaussian", "tree"};
+  const std::vector<std::string> names = {"subsampled_gaussian", "gaussian", "laplace", "randomized_response",
+                                          "discrete_gaussian",   "tree",     "shuffle"};
   std::vector<std::string> keys = {"mechanism", "steps", "relation"};
   const auto takes = [&](std::vector<std::string> own) {
     keys.insert(keys.end(), own.begin(), own.end());
@@ -85,6 +85,10 @@ privacy_event event_of(const json& item, const options& o, std::size_t index) {
   } else if (mechanism == "tree") {
     takes({"sigma", "height"});
     e.mechanism = event::tree{number("sigma"), integer("height")};
+  } else if (mechanism == "shuffle") {
+    takes({"epsilon0", "users"});
+    e.mechanism =
+        event::shuffle{number("epsilon0"), read_member<std::uint64_t>(item, "users", place).value()};
   } else {
     fail(fault::argument, place, ": the mechanism '", mechanism, "' is not known, the nearest is '",
          apps::nearest(mechanism, names), "'");
@@ -242,10 +246,5 @@ int main(int count, char** words) {
   app.add_option("--events", o.events, "a JSON list of mechanisms instead of one run");
   app.add_flag("--json", o.json, "print one JSON object");
   if (const int status = apps::parse(app, count, words); status >= 0) return status;
-  try {
-    return run(o);
-  } catch (const std::exception& why) {
-    fmt::print(stderr, "epsilon: {}\n", why.what());
-    return 1;
-  }
+  return apps::guarded("epsilon", [&] { return run(o); });
 }

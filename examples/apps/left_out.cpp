@@ -92,10 +92,5 @@ int main(int count, char** words) {
   app.add_option("--threads", o.threads, "threads to use; never changes the result")
       ->check(CLI::PositiveNumber);
   if (const int status = apps::parse(app, count, words); status >= 0) return status;
-  try {
-    return run(o);
-  } catch (const std::exception& why) {
-    fmt::print(stderr, "left_out: {}\n", why.what());
-    return 1;
-  }
+  return apps::guarded("left_out", [&] { return run(o); });
 }

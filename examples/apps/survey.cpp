@@ -36,27 +36,16 @@ struct result_of_survey {
 };
 
 /// Every person answers once, through `oracle`; what comes back is all that is counted.
-template <class Oracle>
+template <FrequencyOracle Oracle>
 result_of_survey ask(const Oracle& oracle, std::span<const std::int32_t> answers) {
   system_random source;
-  std::vector<std::uint64_t> support(oracle.categories());
-  [[maybe_unused]] std::vector<std::uint8_t> bits(oracle.categories());
-  const auto each = [&](auto report) {
-    for (const auto answer : answers) report(static_cast<std::uint32_t>(answer));
-  };
-  if constexpr (requires { oracle.columns(); }) {
-    std::vector<std::uint64_t> columns(oracle.columns());
-    each([&](std::uint32_t answer) { ++columns[oracle.randomise(answer, source)]; });
-    support = oracle.support_counts(columns);
-  } else if constexpr (requires { oracle.randomise(0u, source); }) {
-    each([&](std::uint32_t answer) { oracle.count(oracle.randomise(answer, source), support); });
-  } else {
-    each([&](std::uint32_t answer) {
-      oracle.randomise(answer, source, bits);
-      oracle.count(bits, support);
-    });
+  std::vector<std::uint64_t> counted(oracle.counters());
+  typename Oracle::report report{};
+  for (const auto answer : answers) {
+    oracle.randomise(static_cast<std::uint32_t>(answer), source, report);
+    oracle.count(report, counted);
   }
-  auto estimates = estimate_frequencies(support, answers.size(), oracle.support());
+  auto estimates = oracle.estimate(counted, answers.size());
   auto distribution = project_to_simplex(estimates);
   return {std::move(estimates), std::move(distribution)};
 }
@@ -213,10 +202,5 @@ int main(int count, char** words) {
   app.add_option("--svg", o.svg, "also draw the estimates against epsilon into this file");
   app.add_option("--json", o.json, "also write everything to this file");
   if (const int status = apps::parse(app, count, words); status >= 0) return status;
-  try {
-    return run(o);
-  } catch (const std::exception& why) {
-    fmt::print(stderr, "survey: {}\n", why.what());
-    return 1;
-  }
+  return apps::guarded("survey", [&] { return run(o); });
 }

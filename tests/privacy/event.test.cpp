@@ -35,6 +35,10 @@ TEST_CASE("an event refuses numbers without a meaning and names both sides") {
   CHECK_THAT(refused(event::randomised_response{1, 1}, 1, neighbours::replace_one), Contains("1 answers"));
   CHECK_THAT(refused(event::randomised_response{1, 2}),
              Contains("N011") && Contains("add-remove") && Contains("replace-one"));
+  CHECK_THAT(refused(event::shuffle{0, 5}, 1, neighbours::replace_one), Contains("epsilon0 0"));
+  CHECK_THAT(refused(event::shuffle{33, 5}, 1, neighbours::replace_one), Contains("at most 32"));
+  CHECK_THAT(refused(event::shuffle{1, 0}, 1, neighbours::replace_one), Contains("0 users"));
+  CHECK_THAT(refused(event::shuffle{1, 5}), Contains("N011") && Contains("replace-one"));
   CHECK(refused(event::subsampled_gaussian{1, 1}, 1'000'000'000, neighbours::zero_out).empty());
 }
 

@@ -18,17 +18,11 @@ using namespace privet;
 namespace {
 
 /// A report as a number that names it, for counting.
-template <class Oracle>
-std::uint64_t name_of(const Oracle& oracle, std::uint32_t value, system_random& source) {
-  if constexpr (requires { oracle.randomise(value, source); }) {
-    return oracle.randomise(value, source);
-  } else {
-    std::vector<std::uint8_t> bits(oracle.categories());
-    oracle.randomise(value, source, bits);
-    std::uint64_t name = 0;
-    for (const auto bit : bits) name = 2 * name + bit;
-    return name;
-  }
+std::uint64_t number_of(std::uint32_t report) { return report; }
+std::uint64_t number_of(const bit_report& bits) {
+  std::uint64_t number = 0;
+  for (const auto bit : bits) number = 2 * number + bit;
+  return number;
 }
 
 /// Draws reports for two values and compares how often each comes with a bound that a randomiser of this
@@ -39,8 +33,8 @@ bool looks_private(const Oracle& oracle, double epsilon, std::uint32_t value, st
   system_random source;
   std::map<std::uint64_t, double> from_value, from_other;
   for (std::size_t i = 0; i < draws; ++i) {
-    ++from_value[name_of(oracle, value, source)];
-    ++from_other[name_of(oracle, other, source)];
+    ++from_value[number_of(oracle.randomise(value, source))];
+    ++from_other[number_of(oracle.randomise(other, source))];
   }
   const auto within = [&](const auto& many, const auto& few) {
     for (const auto& [name, count] : many) {
@@ -54,26 +48,41 @@ bool looks_private(const Oracle& oracle, double epsilon, std::uint32_t value, st
   return within(from_value, from_other) && within(from_other, from_value);
 }
 
-/// Support for each value from the reports of so many persons, the i-th of whom holds value_of(i).
-template <class Oracle>
+/// Counters after the reports of so many persons, the i-th of whom holds value_of(i).
+template <FrequencyOracle Oracle>
 std::vector<std::uint64_t> survey(const Oracle& oracle, std::size_t reports, auto value_of) {
   system_random source;
-  std::vector<std::uint64_t> support(oracle.categories());
-  if constexpr (requires { oracle.columns(); }) {
-    std::vector<std::uint64_t> columns(oracle.columns());
-    for (std::size_t i = 0; i < reports; ++i) ++columns[oracle.randomise(value_of(i), source)];
-    return oracle.support_counts(columns);
-  } else if constexpr (requires { oracle.randomise(0u, source); }) {
-    for (std::size_t i = 0; i < reports; ++i) oracle.count(oracle.randomise(value_of(i), source), support);
-  } else {
-    std::vector<std::uint8_t> bits(oracle.categories());
-    for (std::size_t i = 0; i < reports; ++i) {
-      oracle.randomise(value_of(i), source, bits);
-      oracle.count(bits, support);
-    }
+  std::vector<std::uint64_t> counted(oracle.counters());
+  typename Oracle::report report{};
+  for (std::size_t i = 0; i < reports; ++i) {
+    oracle.randomise(value_of(i), source, report);
+    oracle.count(report, counted);
   }
-  return support;
+  return counted;
 }
+
+/// What a collector of any oracle needs, and nothing else.
+struct archetype {
+  struct report {};
+  std::uint32_t categories() const;
+  std::size_t counters() const;
+  template <SecretRandomSource S>
+  void randomise(std::uint32_t, S&, report&) const;
+  template <SecretRandomSource S>
+  report randomise(std::uint32_t, S&) const;
+  void count(const report&, std::span<std::uint64_t>) const;
+  support_probabilities support() const;
+  std::vector<frequency_estimate> estimate(std::span<const std::uint64_t>, std::uint64_t) const;
+};
+/// Its reports cannot be written over.
+struct near_miss : archetype {
+  template <SecretRandomSource S>
+  report randomise(std::uint32_t, S&) const;
+};
+static_assert(FrequencyOracle<archetype> && !FrequencyOracle<near_miss>);
+static_assert(FrequencyOracle<randomised_response> && FrequencyOracle<unary_encoding> &&
+              FrequencyOracle<local_hashing> && FrequencyOracle<hadamard_response> &&
+              FrequencyOracle<subset_selection>);
 
 /// The estimates lie within 6 standard errors of the truth, 2e-9 for each of them.
 template <class Oracle>
@@ -83,7 +92,7 @@ void check_estimates(const Oracle& oracle) {
   const auto value_of = [k](std::size_t i) {
     return static_cast<std::uint32_t>(i % (k + 1) == k ? 0 : i % (k + 1));
   };
-  const auto found = estimate_frequencies(survey(oracle, reports, value_of), reports, oracle.support());
+  const auto found = oracle.estimate(survey(oracle, reports, value_of), reports);
   for (std::uint32_t v = 0; v < k; ++v) {
     const double truth = (v == 0 ? 2.0 : 1.0) / (k + 1);
     INFO("value " << v << " of " << k << ": " << found[v].frequency << " +- " << found[v].standard_error);
@@ -172,8 +181,8 @@ TEST_CASE("their variance is that of theory", "[slow]") {
   for_each_oracle(epsilon, k, [&](const char* name, const auto& oracle) {
     double sum = 0, squares = 0;
     for (std::size_t i = 0; i < surveys; ++i) {
-      const auto support = survey(oracle, reports, [](std::size_t) { return 3u; });
-      const double f = estimate_frequencies(support, reports, oracle.support())[0].frequency;
+      const auto counted = survey(oracle, reports, [](std::size_t) { return 3u; });
+      const double f = oracle.estimate(counted, reports)[0].frequency;
       sum += f;
       squares += f * f;
     }
@@ -188,7 +197,7 @@ TEST_CASE("subset_selection reports sets of its size, and each other value equal
   const subset_selection oracle(0.3, 9);
   CHECK(oracle.size() == 4);
   std::vector<std::uint64_t> support(9);
-  std::vector<std::uint8_t> bits(9);
+  bit_report bits;
   constexpr std::uint64_t reports = 100'000;
   for (std::uint64_t i = 0; i < reports; ++i) {
     oracle.randomise(5, source, bits);
@@ -241,10 +250,17 @@ TEST_CASE("local randomisers refuse what makes no sense") {
   CHECK_THROWS_WITH(randomised_response(1, 3).randomise(3, source), Catch::Contains("category 3 of 3"));
   std::vector<std::uint64_t> support(3);
   CHECK_THROWS_WITH(randomised_response(1, 3).count(7, support), Catch::Contains("report 7 of 3"));
-  CHECK_THROWS_WITH(unary_encoding::optimised(1, 3).count(std::vector<std::uint8_t>{0, 2, 1}, support),
+  CHECK_THROWS_WITH(unary_encoding::optimised(1, 3).count({0, 2, 1}, support),
                     Catch::Contains("a report holds 2"));
-  CHECK_THROWS_WITH(subset_selection(1, 3).count(std::vector<std::uint8_t>{1, 1, 1}, support),
+  CHECK_THROWS_WITH(subset_selection(1, 3).count({1, 1, 1}, support),
                     Catch::Contains("a set of 3, expected 1"));
+  CHECK_THROWS_WITH(subset_selection(1, 3).count({1, 0}, support), Catch::Contains("2 bits, expected 3"));
+  CHECK_THROWS_WITH(hadamard_response(1, 3).count(0, support), Catch::Contains("3 counters, expected 4"));
+  std::vector<std::uint64_t> columns(4);
+  CHECK_THROWS_WITH(hadamard_response(1, 3).count(4, columns), Catch::Contains("column 4 of 4"));
+  CHECK_THROWS_WITH(local_hashing(1, 3).count({1, 2, 9}, support), Catch::Contains("bucket 9 of 4"));
+  CHECK_THROWS_WITH(randomised_response(1, 3).estimate(columns, 5),
+                    Catch::Contains("4 counters, expected 3"));
   CHECK_THROWS_WITH(estimate_frequencies(support, 0, {0.7, 0.1}), Catch::Contains("no reports"));
   support[1] = 9;
   CHECK_THROWS_WITH(estimate_frequencies(support, 8, {0.7, 0.1}), Catch::Contains("9 of 8 reports"));

@@ -3,21 +3,39 @@
 #include <privet/privacy/calibrate.hpp>
 #include <privet/privacy/pld.hpp>
 #include <privet/privacy/randomised_response.hpp>
+#include <privet/privacy/rappor.hpp>
+#include <privet/privacy/shuffle.hpp>
 #include <privet/random/system.hpp>
 
 #include <vector>
 
 using namespace privet;
 
-std::vector<frequency_estimate> ask(std::uint32_t category, std::vector<std::uint64_t>& support,
+std::vector<frequency_estimate> ask(std::uint32_t category, std::vector<std::uint64_t>& counted,
                                     std::uint64_t reports) {
   const randomised_response oracle(1.0, 4); // epsilon 1, four categories
   system_random source;                     // one per thread, on the person's device
   const auto report = oracle.randomise(category, source);
 
-  oracle.count(report, support); // at the collector, for every report
-  const auto shares = estimate_frequencies(support, reports, oracle.support());
+  oracle.count(report, counted); // at the collector, for every report
+  const auto shares = oracle.estimate(counted, reports);
   return shares;
+}
+
+double repeat(std::uint32_t category, system_random& source) {
+  const rappor monthly(4, {.f = 0.5, .p = 0.5, .q = 0.75}); // four categories, one bit for each
+  rappor_memory memory;                                     // on the device; a secret
+  const auto first = memory.report(monthly, category, source),
+             next = memory.report(monthly, category, source);
+
+  const double one = monthly.epsilon(1), two = monthly.epsilon(2), ever = monthly.epsilon_infinity();
+  return first == next ? one + two : ever;
+}
+
+double shuffle_reports() {
+  privacy_bounds together = shuffle_epsilon(1.0, 10000, 1e-6); // 0.0530
+  privacy_bounds chance = shuffle_delta(1.0, 10000, 0.05);
+  return together.upper + chance.upper;
 }
 
 double spend() {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <exception>
 #include <iostream>
 #include <numeric>
 #include <string>
@@ -76,6 +77,17 @@ inline int parse(CLI::App& app, int count, char** words) {
     return 2;
   } catch (const CLI::ParseError& mistake) {
     return app.exit(mistake) == 0 ? 0 : 2;
+  }
+}
+
+/// The exit status of `run()`; 1 after it has thrown, with the reason behind the program's name.
+template <class F>
+int guarded(std::string_view program, F run) {
+  try {
+    return run();
+  } catch (const std::exception& why) {
+    std::cerr << program << ": " << why.what() << '\n';
+    return 1;
   }
 }
 

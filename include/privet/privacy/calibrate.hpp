@@ -123,10 +123,10 @@ double noise_multiplier_for(privacy_event e, double target, double delta, const 
         [&]<class M>(M& m) {
           if constexpr (std::is_same_v<M, event::laplace>)
             m.scale = noise;
-          else if constexpr (std::is_same_v<M, event::randomised_response>)
-            fail(fault::unsupported, "calibrate: got ", M::name, ", expected a mechanism that adds noise");
-          else
+          else if constexpr (requires { m.noise_multiplier; })
             m.noise_multiplier = noise;
+          else
+            fail(fault::unsupported, "calibrate: got ", M::name, ", expected a mechanism that adds noise");
         },
         e.mechanism);
     return e;

@@ -79,8 +79,21 @@ struct tree {
   bool operator==(const tree&) const = default;
 };
 
-using mechanism =
-    std::variant<gaussian, subsampled_gaussian, laplace, randomised_response, discrete_gaussian, tree>;
+/// One report each of `users`, every one epsilon0-local, sent through a shuffler that hides who sent which
+/// (Feldman, McMillan, Talwar, arXiv:2012.12803, Theorem 3.1). Only replace-one has a meaning. The count is
+/// that of rounds in which the same users report.
+struct shuffle {
+  static constexpr std::string_view name = "shuffle";
+  double epsilon0 = 0;
+  std::uint64_t users = 1; ///< whose reports are honest
+  bool operator==(const shuffle&) const = default;
+};
+
+using mechanism = std::variant<gaussian, subsampled_gaussian, laplace, randomised_response, discrete_gaussian,
+                               tree, shuffle>;
+
+template <class M>
+inline constexpr bool is_mechanism = requires(mechanism all, M one) { all = one; };
 
 inline constexpr std::uint64_t most_uses = 1'000'000'000;
 
@@ -91,6 +104,9 @@ struct privacy_event {
   event::mechanism mechanism;
   std::uint64_t count = 1;
   neighbours relation = neighbours::add_remove;
+  /// How far, in total variation, one use may be from the mechanism that it names: by noise of finite
+  /// precision, by a batch cut at a capacity.
+  double distance = 0;
 
   std::string_view name() const noexcept {
     return std::visit([](const auto& m) { return std::decay_t<decltype(m)>::name; }, mechanism);
@@ -107,6 +123,8 @@ struct privacy_event {
     std::visit([&](const auto& m) { check(m); }, mechanism);
     require(count >= 1 && count <= event::most_uses, fault::argument, name(), ": got ", count,
             " uses, expected 1 to ", event::most_uses);
+    require(distance >= 0 && distance < 1, fault::argument, name(), ": got the distance ", distance,
+            ", expected 0 to less than 1");
   }
 
  private:
@@ -129,6 +147,11 @@ struct privacy_event {
     require(std::isfinite(value) && value >= 1e-3 && value <= 1e9, fault::argument, name(), ": got ", what,
             ' ', value, ", expected a number from 1e-3 to 1e9: less noise gives no privacy");
   }
+  void answers_always() const {
+    require(relation == neighbours::replace_one, fault::unsupported, name(), ": got the relation ",
+            name_of(relation), ", expected ", name_of(neighbours::replace_one),
+            ": without a record there is no answer to compare with");
+  }
   void check(const event::gaussian& m) const { noise(m.noise_multiplier, "noise multiplier"); }
   void check(const event::subsampled_gaussian& m) const {
     noise(m.noise_multiplier, "noise multiplier");
@@ -140,9 +163,14 @@ struct privacy_event {
     require(m.epsilon > 0 && m.epsilon <= 500, fault::argument, name(), ": got epsilon ", m.epsilon,
             ", expected more than 0 and at most 500");
     require(m.answers >= 2, fault::argument, name(), ": got ", m.answers, " answers, expected 2 or more");
-    require(relation == neighbours::replace_one, fault::unsupported, name(), ": got the relation ",
-            name_of(relation), ", expected ", name_of(neighbours::replace_one),
-            ": without a record there is no answer to compare with");
+    answers_always();
+  }
+  void check(const event::shuffle& m) const {
+    require(m.epsilon0 > 0 && m.epsilon0 <= 32, fault::argument, name(), ": got epsilon0 ", m.epsilon0,
+            ", expected more than 0 and at most 32");
+    require(m.users >= 1 && m.users <= event::most_uses, fault::argument, name(), ": got ", m.users,
+            " users, expected 1 to ", event::most_uses);
+    answers_always();
   }
   void check(const event::discrete_gaussian& m) const {
     noise(m.noise_multiplier, "noise multiplier");
@@ -168,6 +196,7 @@ class event_list {
       require(added.relation == relation(), fault::argument, added.name(), ": got the relation ",
               name_of(added.relation), ", but the events before it are under ", name_of(relation()),
               "; bounds under different relations do not add up");
+    distance_ += static_cast<double>(added.count) * added.distance;
     for (auto& known : events_)
       if (known.mechanism == added.mechanism) {
         require(known.count + added.count <= event::most_uses, fault::argument, added.name(), ": got ",
@@ -182,6 +211,8 @@ class event_list {
   neighbours relation() const noexcept {
     return events_.empty() ? neighbours::add_remove : events_.front().relation;
   }
+  /// That of all uses together.
+  double distance() const noexcept { return distance_; }
   auto begin() const noexcept { return events_.begin(); }
   auto end() const noexcept { return events_.end(); }
 
@@ -194,6 +225,7 @@ class event_list {
 
  private:
   std::vector<privacy_event> events_;
+  double distance_ = 0;
 };
 
 } // namespace privet

@@ -92,6 +92,10 @@ inline privacy_bounds gaussian_epsilon(double distance, double delta) {
 /// Errors    N011 for an event that is not Gaussian or that samples; N001 for delta or epsilon out of range
 class gaussian_accountant {
  public:
+  template <class Mechanism>
+  static constexpr bool knows =
+      std::same_as<Mechanism, event::gaussian> || std::same_as<Mechanism, event::tree>;
+
   void compose(const privacy_event& e) {
     e.check();
     require(e.gaussian_distance_squared() > 0, fault::unsupported, "gaussian_accountant: got ", e.name(),
@@ -103,12 +107,16 @@ class gaussian_accountant {
   privacy_bounds epsilon(double delta) const {
     detail::check_delta(delta);
     if (events_.empty()) return {0, 0, true};
-    return gaussian_epsilon(std::sqrt(events_.gaussian_distance_squared()), delta);
+    return detail::epsilon_at_distance(events_.distance(), delta, [&](double d) {
+      return gaussian_epsilon(std::sqrt(events_.gaussian_distance_squared()), d);
+    });
   }
   privacy_bounds delta(double epsilon) const {
     detail::check_epsilon(epsilon);
     if (events_.empty()) return {0, 0, true};
-    return gaussian_delta(std::sqrt(events_.gaussian_distance_squared()), epsilon);
+    return detail::delta_at_distance(events_.distance(), epsilon, [&](double e) {
+      return gaussian_delta(std::sqrt(events_.gaussian_distance_squared()), e);
+    });
   }
 
  private:

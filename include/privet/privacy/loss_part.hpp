@@ -106,17 +106,22 @@ inline loss_bounds discretise(const loss_part& part, double step, double tilt, s
   up.log_scale = reference;
   up.mass.assign(points, 0.0);
   std::vector<loss_item> items;
-  const auto put = [&](double mass, double loss, double gain, std::size_t k, std::size_t width) {
+  const auto spread = [&](double mass, double gain, std::size_t k, std::size_t width) {
     const double wide = static_cast<double>(width) * step, share = mass > 0 ? gain / -std::expm1(-wide) : 0;
     up.mass[k] += tilted(std::max(mass - share, 0.0), at(k));
     up.mass[k + width] += tilted(share, at(k + width));
+  };
+  const auto put = [&](double mass, double loss, double gain, std::size_t k, std::size_t width) {
+    spread(mass, gain, k, width);
     items.push_back({tilted(mass, loss), loss});
   };
+  const bool apart = &pair.atoms() != &pair.atoms_below();
   const auto put_atom = [&](const loss_pair::atom& a) {
     const auto k = static_cast<std::size_t>(std::max(std::floor((a.loss - origin) / step + near), 0.0));
     double y = std::max(a.loss - at(k), 0.0);
     if (y < near * step) y = 0;
-    put(a.mass, a.loss, -a.mass * std::expm1(-y), k, 1);
+    spread(a.mass, -a.mass * std::expm1(-y), k, 1);
+    if (!apart) items.push_back({tilted(a.mass, a.loss), a.loss});
   };
 
   for (const auto& a : pair.atoms())
@@ -153,15 +158,18 @@ inline loss_bounds discretise(const loss_part& part, double step, double tilt, s
     for (const auto& a : pair.atoms())
       if (a.loss >= 0) put_atom(a);
   }
+  if (apart)
+    for (const auto& a : pair.atoms_below()) items.push_back({tilted(a.mass, a.loss), a.loss});
   up.mass[0] += tilted(pair.below(), at(0));
   up.infinite = pair.above();
-  up.slack = near * step;
-  up.error = 4e-16;
+  up.slack = near * step + pair.slack();
+  up.error = pair.error();
   up.normalise();
   auto& down = out.lower;
   down = merge(items, step, tilt);
   down.log_scale = reference;
-  down.error = 4e-16;
+  down.slack += pair.slack();
+  down.error = pair.error();
   down.normalise();
   return out;
 }

@@ -3,6 +3,7 @@
 
 #include <privet/privacy/accountant.hpp>
 #include <privet/privacy/gaussian_accountant.hpp>
+#include <privet/privacy/golden_section.hpp>
 #include <privet/privacy/loss_part.hpp>
 #include <privet/privacy/loss_profile.hpp>
 
@@ -142,6 +143,10 @@ class loss_composition {
 /// docs/privacy/accountants.md
 class pld_accountant {
  public:
+  /// Whether there is a theorem for this mechanism.
+  template <class Mechanism>
+  static constexpr bool knows = event::is_mechanism<Mechanism>;
+
   double tolerance = 1e-5; ///< how far apart, as a share, the bounds may stay
 
   void compose(const privacy_event& e) { events_.add(e); }
@@ -149,11 +154,11 @@ class pld_accountant {
 
   privacy_bounds epsilon(double delta) const {
     detail::check_delta(delta);
-    return solve(true, delta);
+    return detail::epsilon_at_distance(events_.distance(), delta, [&](double d) { return solve(true, d); });
   }
   privacy_bounds delta(double epsilon) const {
     detail::check_epsilon(epsilon);
-    return solve(false, epsilon);
+    return detail::delta_at_distance(events_.distance(), epsilon, [&](double e) { return solve(false, e); });
   }
 
  private:
@@ -182,7 +187,6 @@ class pld_accountant {
       for (const auto& p : parts) sum += p.count * p.at(tilt).log_mgf;
       return for_epsilon ? (sum - std::log(given)) / tilt : sum - tilt * given;
     };
-    constexpr double golden = 0.6180339887498949;
     // Losses that are all bounded make ever larger tilts better, but not by anything that matters.
     double most = 1e7, widest = 0;
     bool bounded = true;
@@ -191,17 +195,9 @@ class pld_accountant {
       widest = std::max(widest, p.at(0).variance);
     }
     if (bounded) most = 60 / std::sqrt(widest);
-    double a = std::min(std::log(1e-3), std::log(most) - 1), b = std::log(most), c = b - golden * (b - a),
-           d = a + golden * (b - a), fc = bound(c), fd = bound(d);
-    for (int i = 0; i < 26; ++i) {
-      if (fc < fd) {
-        b = d, d = c, fd = fc, c = b - golden * (b - a), fc = bound(c);
-      } else {
-        a = c, c = d, fc = fd, d = a + golden * (b - a), fd = bound(d);
-      }
-    }
-    const double best = (a + b) / 2;
-    return {std::exp(best), bound(best)};
+    const double high = std::log(most);
+    const auto best = detail::golden_section(bound, std::min(std::log(1e-3), high - 1), high, 26);
+    return {std::exp(best.at), best.value};
   }
 
   privacy_bounds solve(bool for_epsilon, double given) const {

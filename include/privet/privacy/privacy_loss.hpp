@@ -3,11 +3,13 @@
 // Which theorem says so: docs/privacy/accountants.md.
 
 #include <privet/privacy/event.hpp>
+#include <privet/privacy/shuffle.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <utility>
 #include <vector>
 
 namespace privet::detail {
@@ -26,11 +28,9 @@ inline double normal_above(double x, double mean, double deviation) {
 /// A dominating pair: a density in x with loss rising in x, on [first, last], and point masses.
 class loss_pair {
  public:
-  struct atom {
-    double mass, loss;
-  };
+  using atom = clones::losses::atom;
   /// Added or removed: which of the neighbours is P. Symmetric pairs have one direction.
-  enum class shape { removed, added, replaced, laplace, atoms };
+  enum class shape { removed, added, replaced, laplace, atoms, clones };
 
   /// Beyond [first, last] lie at most `above` of the mass upwards and `below` downwards.
   loss_pair(const privacy_event& e, bool added, double above, double below) : above_(above), below_(below) {
@@ -47,13 +47,19 @@ class loss_pair {
   }
 
   const std::vector<atom>& atoms() const noexcept { return atoms_; } ///< by rising loss
-  bool continuous() const noexcept { return shape_ != shape::atoms; }
+  /// Atoms of a pair that this one dominates, for bounds from below; the same where the atoms are exact.
+  const std::vector<atom>& atoms_below() const noexcept { return merged_.empty() ? atoms_ : merged_; }
+  /// Share by which rounding may have changed a mass.
+  double error() const noexcept { return error_; }
+  /// What rounding may have changed a loss by.
+  double slack() const noexcept { return slack_; }
+  bool continuous() const noexcept { return shape_ != shape::atoms && shape_ != shape::clones; }
   double first() const noexcept { return first_; }
   double last() const noexcept { return last_; }
   /// An interval of x no longer than this is smooth to the quadrature.
   double smooth() const noexcept { return smooth_; }
   /// No outcome at all has an arbitrarily large loss.
-  bool bounded() const noexcept { return above_ == 0 || shape_ == shape::added; }
+  bool bounded() const noexcept { return above_ == 0 || shape_ == shape::added || shape_ == shape::clones; }
   double above() const noexcept { return above_; }
   double below() const noexcept { return below_; }
   /// Losses of atoms are whole multiples of this, up to a common shift; 0 without atoms.
@@ -170,6 +176,12 @@ class loss_pair {
     atoms_.push_back({1 / (1 + others * std::exp(-m.epsilon)), m.epsilon});
     if (m.answers == 2) unit_ = 2 * m.epsilon, shift_ = m.epsilon;
   }
+  void set(const event::shuffle& m, neighbours, bool) {
+    shape_ = shape::clones;
+    auto law = clones(m.epsilon0, m.users).law(above_);
+    atoms_ = std::move(law.spread), merged_ = std::move(law.merged);
+    above_ = law.lost, below_ = 0, error_ = law.error, slack_ = law.slack;
+  }
   void set(const event::discrete_gaussian& m, neighbours, bool) {
     shape_ = shape::atoms;
     const double v = m.noise_multiplier * m.noise_multiplier;
@@ -193,8 +205,9 @@ class loss_pair {
   }
 
   shape shape_ = shape::removed;
-  double s_ = 1, rate_ = 1, first_ = 0, last_ = 0, smooth_ = 1, above_, below_, unit_ = 0, shift_ = 0;
-  std::vector<atom> atoms_;
+  double s_ = 1, rate_ = 1, first_ = 0, last_ = 0, smooth_ = 1, above_, below_, unit_ = 0, shift_ = 0,
+         error_ = 4e-16, slack_ = 0;
+  std::vector<atom> atoms_, merged_;
 };
 
 } // namespace privet::detail

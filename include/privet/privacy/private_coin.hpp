@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <string_view>
 
 namespace privet {
 
@@ -42,7 +43,7 @@ constexpr void check_secret_coins() noexcept {
 }
 
 /// epsilon as the local randomisers take it. Throws N001 for any other.
-inline double checked_epsilon(const char* who, double epsilon) {
+inline double checked_epsilon(std::string_view who, double epsilon) {
   require(epsilon > 0 && epsilon <= 32, fault::argument, who, ": epsilon ", epsilon,
           ", expected 0 < epsilon <= 32");
   return epsilon;

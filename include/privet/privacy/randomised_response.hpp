@@ -1,11 +1,11 @@
 #pragma once
 
-#include <privet/privacy/frequency_estimate.hpp>
-#include <privet/privacy/private_coin.hpp>
+#include <privet/privacy/frequency_oracle.hpp>
 
 #include <cmath>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 namespace privet {
 
@@ -19,35 +19,13 @@ namespace privet {
 /// Errors    N001: epsilon not in (0, 32], fewer than two categories, a value that is none of them
 /// Source    Warner 1965; Kairouz, Bonawitz, Ramage, "Discrete distribution estimation under local
 ///           privacy", 2016
-class randomised_response {
+class randomised_response : public detail::frequency_oracle<randomised_response, std::uint32_t> {
  public:
-  randomised_response(double epsilon, std::uint32_t categories) : categories_(categories) {
-    require(categories >= 2, fault::argument, "randomised_response: ", categories,
-            " categories, needs at least 2");
-    const double e = std::exp(detail::checked_epsilon("randomised_response", epsilon));
-    own_ = private_coin::at_most(e / (e + categories - 1));
-  }
+  static constexpr std::string_view name = "randomised_response";
 
-  std::uint32_t categories() const noexcept { return categories_; }
-
-  /// A report for `value`. No branch and no address depends on it.
-  template <class Source>
-  std::uint32_t randomise(std::uint32_t value, Source& source) const {
-    detail::check_secret_coins<Source>();
-    require(value < categories_, fault::argument, "randomised_response: category ", value, " of ",
-            categories_);
-    const std::uint32_t honest = own_.shows(detail::draw64(source));
-    const auto other = static_cast<std::uint32_t>(uniform_below(source, categories_ - 1));
-    return detail::choose(honest, value, detail::skip(other, value));
-  }
-
-  /// Counts a report for the value that it names. Throws N001 for one that is no category.
-  void count(std::uint32_t report, std::span<std::uint64_t> support) const {
-    require(support.size() == categories_, fault::shape, "randomised_response: counts of ", support.size(),
-            " values, expected ", categories_);
-    require(report < categories_, fault::argument, "randomised_response: report ", report, " of ",
-            categories_);
-    ++support[report];
+  randomised_response(double epsilon, category_count categories) : frequency_oracle(categories) {
+    const double e = std::exp(detail::checked_epsilon(name, epsilon));
+    own_ = private_coin::at_most(e / (e + (categories - 1)));
   }
 
   support_probabilities support() const noexcept {
@@ -56,7 +34,19 @@ class randomised_response {
   }
 
  private:
-  std::uint32_t categories_;
+  friend frequency_oracle;
+
+  template <class Source>
+  void draw(std::uint32_t value, Source& source, std::uint32_t& out) const {
+    const std::uint32_t honest = own_.shows(detail::draw64(source));
+    const auto other = static_cast<std::uint32_t>(uniform_below(source, categories_ - 1));
+    out = detail::choose(honest, value, detail::skip(other, value));
+  }
+  void add(std::uint32_t r, std::span<std::uint64_t> support) const {
+    require(r < categories_, fault::argument, name, ": report ", r, " of ", categories());
+    ++support[r];
+  }
+
   private_coin own_;
 };
 

@@ -2,13 +2,16 @@
 // Renyi differential privacy: an upper bound, at real orders.
 
 #include <privet/privacy/accountant.hpp>
+#include <privet/privacy/golden_section.hpp>
 #include <privet/privacy/privacy_loss.hpp>
+#include <privet/privacy/shuffle.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <numbers>
 #include <type_traits>
 #include <utility>
@@ -48,16 +51,26 @@ double log_integral(F f, double low, double high, double step) {
   return result;
 }
 
+/// What the Renyi divergences of a shuffle are computed from. High orders see far into the tails, so only
+/// some 1e-290 of the mass counts as epsilon0.
+inline clones::losses shuffle_losses(const event::shuffle& m) {
+  require(m.users <= 1'000'000, fault::unsupported, "rdp_accountant: got a shuffle of ", m.users,
+          " users, expected at most 1000000; pld_accountant takes more");
+  return clones(m.epsilon0, m.users, 1e-290).law(1e-290);
+}
+
 } // namespace detail
 
 /// The Renyi divergence of order alpha > 1 that one use may have, the larger of both directions.
 ///
 /// Formula   log E_Q (P/Q)^alpha / (alpha - 1)
+/// Errors    N011 for a shuffle of more than 10^6 users or an epsilon0 above 16
 /// Source    Gaussian, Laplace, randomised response: Mironov, arXiv:1702.07476, Table II and Proposition 5;
 ///           discrete Gaussian: Canonne, Kamath, Steinke, arXiv:2004.00010, Proposition 5;
 ///           sampled Gaussian: the integral of Mironov, Talwar, Zhang, arXiv:1908.10530, Theorem 4, where the
 ///           direction of removal is the larger (Theorem 5); no binomial series, so no sign is lost;
-///           replace-one: the pair of docs/privacy/accountants.md
+///           replace-one: the pair of docs/privacy/accountants.md; a shuffle: the pair of `shuffle_delta`,
+///           its losses spread as in `pld_accountant`
 inline double renyi_divergence(const privacy_event& e, double alpha) {
   const auto of = [&]<class M>(const M& m) -> double {
     if constexpr (std::is_same_v<M, event::laplace>) {
@@ -71,6 +84,8 @@ inline double renyi_divergence(const privacy_event& e, double alpha) {
       return t + (std::log1p(std::exp((1 - 2 * alpha) * t) + (others - 1) * std::exp(-alpha * t)) -
                   std::log1p(others * std::exp(-t))) /
                      (alpha - 1);
+    } else if constexpr (std::is_same_v<M, event::shuffle>) {
+      return detail::shuffle_losses(m).renyi_divergence(m.epsilon0, alpha);
     } else if constexpr (std::is_same_v<M, event::discrete_gaussian>) {
       return alpha / (2 * m.noise_multiplier * m.noise_multiplier);
     } else {
@@ -107,10 +122,17 @@ inline double renyi_epsilon(double divergence, double alpha, double delta) {
 /// microseconds to milliseconds.
 ///
 /// Formula   min over alpha > 1 of renyi_epsilon(sum of count divergence(alpha), alpha, delta)
-/// Errors    N001 for delta or epsilon out of range, or an order that is not more than 1
+/// Errors    N001 for delta or epsilon out of range, or an order that is not more than 1; N011 for a shuffle
+///           of more than 10^6 users or an epsilon0 above 16
+/// Limits    of a few rounds of very many shuffled users the bound is loose, up to several times: no tail is
+///           known for the orders that it would need
 /// Accuracy  quadrature to 1e-12; the result is raised by a share of 1e-10 for it
 class rdp_accountant {
  public:
+  /// Whether there is a theorem for this mechanism.
+  template <class Mechanism>
+  static constexpr bool knows = event::is_mechanism<Mechanism>;
+
   /// All real orders.
   rdp_accountant() = default;
   /// These orders only, as other libraries do.
@@ -118,27 +140,45 @@ class rdp_accountant {
     for (const double a : orders_) check(a);
   }
 
-  void compose(const privacy_event& e) { events_.add(e); }
+  void compose(const privacy_event& e) {
+    e.check();
+    const auto* m = std::get_if<event::shuffle>(&e.mechanism);
+    const auto same = [&](const shuffled& s) { return s.event == *m; };
+    // Once for each, since it takes longer than a sum over it.
+    if (m && std::ranges::none_of(shuffled_, same))
+      shuffled_.push_back({*m, std::make_shared<const detail::clones::losses>(detail::shuffle_losses(*m))});
+    events_.add(e);
+  }
   const event_list& events() const noexcept { return events_; }
 
   double divergence(double alpha) const {
     check(alpha);
     double sum = 0;
-    for (const auto& e : events_) sum += static_cast<double>(e.count) * renyi_divergence(e, alpha);
+    for (const auto& e : events_)
+      if (const auto* m = std::get_if<event::shuffle>(&e.mechanism)) {
+        const auto held = std::ranges::find(shuffled_, *m, &shuffled::event);
+        sum += static_cast<double>(e.count) * held->losses->renyi_divergence(m->epsilon0, alpha);
+      } else {
+        sum += static_cast<double>(e.count) * renyi_divergence(e, alpha);
+      }
     return sum;
   }
 
   privacy_bounds epsilon(double delta) const {
     detail::check_delta(delta);
     if (events_.empty()) return {0, 0, true};
-    return {0, least([&](double a) { return renyi_epsilon(divergence(a), a, delta); }) * (1 + 1e-10), false};
+    return detail::epsilon_at_distance(events_.distance(), delta, [&](double d) -> privacy_bounds {
+      return {0, least([&](double a) { return renyi_epsilon(divergence(a), a, d); }) * (1 + 1e-10), false};
+    });
   }
   privacy_bounds delta(double epsilon) const {
     detail::check_epsilon(epsilon);
     if (events_.empty()) return {0, 0, true};
-    const double log_delta = least(
-        [&](double a) { return (a - 1) * (divergence(a) - epsilon + std::log1p(-1 / a)) - std::log(a); });
-    return {0, std::min(std::exp(log_delta + 1e-9 * (1 + std::abs(log_delta))), 1.0), false};
+    return detail::delta_at_distance(events_.distance(), epsilon, [&](double at) -> privacy_bounds {
+      const double log_delta =
+          least([&](double a) { return (a - 1) * (divergence(a) - at + std::log1p(-1 / a)) - std::log(a); });
+      return {0, std::min(std::exp(log_delta + 1e-9 * (1 + std::abs(log_delta))), 1.0), false};
+    });
   }
 
  private:
@@ -164,21 +204,19 @@ class rdp_accountant {
       else
         ++worse;
     }
-    constexpr double golden = 0.6180339887498949;
-    double a = at - step, b = at + step, c = b - golden * (b - a), d = a + golden * (b - a);
-    double fc = f(1 + std::exp(c)), fd = f(1 + std::exp(d));
-    for (int i = 0; i < 36; ++i) {
-      if (fc < fd) {
-        b = d, d = c, fd = fc, c = b - golden * (b - a), fc = f(1 + std::exp(c));
-      } else {
-        a = c, c = d, fc = fd, d = a + golden * (b - a), fd = f(1 + std::exp(d));
-      }
-    }
-    return std::min({best, fc, fd});
+    const auto found =
+        detail::golden_section([&](double u) { return f(1 + std::exp(u)); }, at - step, at + step, 36);
+    return std::min(best, found.value);
   }
+
+  struct shuffled {
+    privet::event::shuffle event;
+    std::shared_ptr<const detail::clones::losses> losses;
+  };
 
   std::vector<double> orders_;
   event_list events_;
+  std::vector<shuffled> shuffled_;
 };
 
 } // namespace privet

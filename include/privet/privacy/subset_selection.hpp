@@ -1,13 +1,13 @@
 #pragma once
 
-#include <privet/privacy/frequency_estimate.hpp>
-#include <privet/privacy/private_coin.hpp>
+#include <privet/privacy/frequency_oracle.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 namespace privet {
 
@@ -21,28 +21,31 @@ namespace privet {
 ///           N003: a report of another number of bits
 /// Source    Ye, Barg, "Optimal schemes for discrete distribution estimation under locally differential
 ///           privacy", 2018
-class subset_selection {
+class subset_selection : public detail::frequency_oracle<subset_selection, bit_report> {
  public:
-  subset_selection(double epsilon, std::uint32_t categories) : categories_(categories) {
-    require(categories >= 2, fault::argument, "subset_selection: ", categories,
-            " categories, needs at least 2");
-    const double e = std::exp(detail::checked_epsilon("subset_selection", epsilon)), k = categories;
+  static constexpr std::string_view name = "subset_selection";
+
+  subset_selection(double epsilon, category_count categories) : frequency_oracle(categories) {
+    const double e = std::exp(detail::checked_epsilon(name, epsilon)), k = categories;
     size_ = std::max(1u, static_cast<std::uint32_t>(std::lround(k / (e + 1))));
     const double d = size_;
     own_ = private_coin::at_most(d * e / (d * e + k - d));
   }
 
-  std::uint32_t categories() const noexcept { return categories_; }
   std::uint32_t size() const noexcept { return size_; } ///< of a reported set
 
-  /// A report for `value`: 0 or 1 for each category. No branch and no address depends on it.
+  support_probabilities support() const noexcept {
+    const double p = own_.probability(), d = size_, rest = categories_ - 1;
+    return {p, (p * (d - 1) + (1 - p) * d) / rest};
+  }
+
+ private:
+  friend frequency_oracle;
+
   template <class Source>
-  void randomise(std::uint32_t value, Source& source, std::span<std::uint8_t> bits) const {
-    detail::check_secret_coins<Source>();
-    require(value < categories_, fault::argument, "subset_selection: category ", value, " of ", categories_);
-    check(bits.size());
+  void draw(std::uint32_t value, Source& source, bit_report& bits) const {
     const std::uint32_t others = categories_ - 1, included = own_.shows(detail::draw64(source));
-    std::ranges::fill(bits, std::uint8_t{0});
+    bits.assign(categories_, 0);
     // d of the others, counted without the own value: Floyd's method.
     for (std::uint32_t last = others - size_; last < others; ++last) {
       const auto drawn = static_cast<std::uint32_t>(uniform_below(source, last + 1));
@@ -60,32 +63,13 @@ class subset_selection {
           detail::choose(j == value, included, detail::choose(j > value, bits[j - 1], bits[j])));
     bits[0] = static_cast<std::uint8_t>(detail::choose(value == 0, included, bits[0]));
   }
-
-  /// Counts a report for the values in its set. Throws N001 for a set of another size.
-  void count(std::span<const std::uint8_t> bits, std::span<std::uint64_t> support) const {
-    check(bits.size());
-    check(support.size());
-    std::uint32_t chosen = 0;
-    for (const std::uint8_t bit : bits) {
-      require(bit <= 1, fault::argument, "subset_selection: a report holds ", int{bit}, ", expected 0 or 1");
-      chosen += bit;
-    }
-    require(chosen == size_, fault::argument, "subset_selection: a set of ", chosen, ", expected ", size_);
-    for (std::size_t j = 0; j < bits.size(); ++j) support[j] += bits[j];
+  void add(const bit_report& bits, std::span<std::uint64_t> support) const {
+    const std::uint32_t chosen = check_bits(bits);
+    require(chosen == size_, fault::argument, name, ": a set of ", chosen, ", expected ", size_);
+    add_bits(bits, support);
   }
 
-  support_probabilities support() const noexcept {
-    const double p = own_.probability(), d = size_, rest = categories_ - 1;
-    return {p, (p * (d - 1) + (1 - p) * d) / rest};
-  }
-
- private:
-  void check(std::size_t size) const {
-    require(size == categories_, fault::shape, "subset_selection: ", size, " numbers for ", categories_,
-            " categories");
-  }
-
-  std::uint32_t categories_, size_ = 1;
+  std::uint32_t size_ = 1;
   private_coin own_;
 };
 

@@ -2,10 +2,13 @@
 // Zero-concentrated differential privacy: one number that adds up.
 
 #include <privet/privacy/accountant.hpp>
+#include <privet/privacy/golden_section.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <string_view>
+#include <type_traits>
+#include <variant>
 
 namespace privet {
 
@@ -23,12 +26,7 @@ inline double zcdp_epsilon(double rho, double delta) {
   };
   // Near the minimum alpha - 1 is close to sqrt(log(1/delta) / rho).
   const double centre = 0.5 * std::log(-std::log(delta) / rho);
-  double a = centre - 6, b = centre + 6;
-  for (int i = 0; i < 200; ++i) {
-    const double c = a + (b - a) / 3, d = b - (b - a) / 3;
-    (at(c) < at(d) ? b : a) = at(c) < at(d) ? d : c;
-  }
-  return std::max(at((a + b) / 2), 0.0) * (1 + 1e-13);
+  return std::max(detail::golden_section(at, centre - 6, centre + 6, 60).value, 0.0) * (1 + 1e-13);
 }
 
 /// zCDP accountant: an upper bound that knows no amplification by sampling.
@@ -37,10 +35,18 @@ inline double zcdp_epsilon(double rho, double delta) {
 ///           times that, an epsilon-DP event epsilon^2 / 2 (Bun, Steinke, arXiv:1605.02065,
 ///           Propositions 1.4, 1.6)
 /// Privacy   a sample counts as if every record were in it, which is sound and very loose for small rates
-/// Errors    N001 for delta or epsilon out of range
+/// Errors    N001 for delta or epsilon out of range; N011 for a shuffle
 class zcdp_accountant {
  public:
-  void compose(const privacy_event& e) { events_.add(e); }
+  /// Whether there is a theorem for this mechanism.
+  template <class Mechanism>
+  static constexpr bool knows = event::is_mechanism<Mechanism> && !std::is_same_v<Mechanism, event::shuffle>;
+
+  void compose(const privacy_event& e) {
+    require(!std::holds_alternative<event::shuffle>(e.mechanism), fault::unsupported, "zcdp_accountant: got ",
+            e.name(), ", of which it knows no bound; pld_accountant takes it");
+    events_.add(e);
+  }
   const event_list& events() const noexcept { return events_; }
 
   double rho() const {
@@ -57,19 +63,25 @@ class zcdp_accountant {
     });
   }
 
-  privacy_bounds epsilon(double delta) const { return {0, zcdp_epsilon(rho(), delta), false}; }
+  privacy_bounds epsilon(double delta) const {
+    return detail::epsilon_at_distance(events_.distance(), delta, [&](double d) -> privacy_bounds {
+      return {0, zcdp_epsilon(rho(), d), false};
+    });
+  }
 
   /// The smallest delta whose epsilon is at most this.
   privacy_bounds delta(double epsilon) const {
     detail::check_epsilon(epsilon);
     const double all = rho();
     if (all == 0) return {0, 0, true};
-    double good = 0, bad = -700; // logarithms of delta
-    for (int i = 0; i < 80; ++i) {
-      const double middle = (good + bad) / 2;
-      (zcdp_epsilon(all, std::exp(std::min(middle, -1e-12))) <= epsilon ? good : bad) = middle;
-    }
-    return {0, std::exp(good), false};
+    return detail::delta_at_distance(events_.distance(), epsilon, [&](double at) -> privacy_bounds {
+      double good = 0, bad = -700; // logarithms of delta
+      for (int i = 0; i < 80; ++i) {
+        const double middle = (good + bad) / 2;
+        (zcdp_epsilon(all, std::exp(std::min(middle, -1e-12))) <= at ? good : bad) = middle;
+      }
+      return {0, std::exp(good), false};
+    });
   }
 
  private:
