@@ -8,6 +8,7 @@
 #include <privet/data/idx.hpp>
 #include <privet/data/lines.hpp>
 #include <privet/data/partition.hpp>
+#include <privet/data/poisson.hpp>
 #include <privet/data/records.hpp>
 #include <privet/data/sampler.hpp>
 #include <privet/data/schema.hpp>

@@ -6,5 +6,7 @@
 #include <privet/train/local_training.hpp>
 #include <privet/train/metrics.hpp>
 #include <privet/train/predictor.hpp>
+#include <privet/train/private_local_training.hpp>
 #include <privet/train/step.hpp>
+#include <privet/train/theorem.hpp>
 #include <privet/train/trainer.hpp>

@@ -7,6 +7,9 @@
 #include <privet/optim/schedule.hpp>
 #include <privet/optim/sgd.hpp>
 #include <privet/optim/weight_decay.hpp>
+#include <privet/privacy/clip.hpp>
+#include <privet/privacy/gaussian.hpp>
+#include <privet/privacy/pld.hpp>
 #include <privet/train/local_training.hpp>
 #include <privet/train/predictor.hpp>
 #include <privet/train/trainer.hpp>
@@ -46,6 +49,15 @@ double fit(const labelled_rows<float>& rows, const labelled_rows<float>& test) {
   return train.evaluate(test).confusion.accuracy();
 }
 
+privacy_bounds fit_privately(const labelled_rows<float>& rows) {
+  auto steps = chain(clip_l2{.bound = 1.0}, average_over_batch{}, gaussian{.noise_multiplier = 1.1},
+                     adam{.learning_rate = 1e-3});
+  auto train = trainer{model, softmax_cross_entropy{}, steps, poisson{.rate = 0.01}, pld_accountant{}};
+  train.fit(rows, epochs{20});
+  const privacy_bounds epsilon = train.spent(delta{1e-5});
+  return epsilon;
+}
+
 std::int32_t answer(const parameters<>& p, std::span<const float> row) {
   predictor classify(model, p);
   const std::int32_t label = classify(row); // or classify.scores(row)
@@ -75,5 +87,6 @@ void score(const parameters<>& p, const labelled_rows<float>& test) {
 double train_pages(const labelled_rows<float>& rows, std::span<const std::uint32_t> batch) {
   score(initialise(model, 1), rows);
   static_cast<void>(answer(initialise(model, 1), std::span<const float>(rows.rows.data, 43)));
-  return fit(rows, rows) + step_by_hand(rows.rows, rows.labels, batch) + static_cast<double>(optimisers());
+  return fit_privately(rows).upper + fit(rows, rows) + step_by_hand(rows.rows, rows.labels, batch) +
+         static_cast<double>(optimisers());
 }

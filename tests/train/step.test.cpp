@@ -14,6 +14,8 @@
 #include <privet/optim/schedule.hpp>
 #include <privet/optim/sgd.hpp>
 #include <privet/optim/weight_decay.hpp>
+#include <privet/privacy/clip.hpp>
+#include <privet/privacy/gaussian.hpp>
 #include <privet/train/predictor.hpp>
 #include <privet/train/step.hpp>
 
@@ -174,7 +176,8 @@ TEST_CASE("plain descent in registers, in pieces and over chunks gives the same 
   };
   for (const double momentum : {0.0, 0.9}) {
     const auto expected = train(128, momentum, rows.batch);
-    for (const std::size_t chunk : {1u, 5u, 6u, 28u, 29u}) CHECK(train(chunk, momentum, rows.batch) == expected);
+    for (const std::size_t chunk : {1u, 5u, 6u, 28u, 29u})
+      CHECK(train(chunk, momentum, rows.batch) == expected);
     // Rows that lie one after another are read in place, others are copied; the sum has the batch's order.
     CHECK(train(6, momentum, shuffled) == train(128, momentum, shuffled));
     CHECK(train(128, momentum, shuffled) != expected);
@@ -251,17 +254,6 @@ TEST_CASE("clipping each example equals clipping batches of one") {
     CHECK(sum[j] == Approx(expected[j]).epsilon(1e-12).margin(1e-14));
 }
 
-TEST_CASE("two bounds multiply") {
-  const rows_of_normals<double> rows(9, 7);
-  const auto sum = [&](auto... bounds) {
-    return gradient_sum<double>(small, rows, rows.batch, 128, bounds...);
-  };
-  // Every gradient is longer than the bounds: the norms scale it by a / |g| and b / |g|.
-  const auto both = sum(test_clip{.norm = 1e-3}, test_clip{.norm = 1e-2, .drop = 1e9});
-  CHECK(both == sum(test_clip{.norm = 1e-2}, test_clip{.norm = 1e-3}));
-  CHECK(both != sum(test_clip{.norm = 1e-3}));
-}
-
 TEST_CASE("under a bound an example that holds NaN or infinity counts for nothing, to the bit") {
   const test_clip clip{.norm = 0.7, .drop = 1e4};
   for (const std::size_t chunk : {1u, 4u, 128u}) {
@@ -310,4 +302,27 @@ TEST_CASE("a step refuses the state of another chain") {
   const std::uint32_t row = 0;
   CHECK_THROWS_WITH(adaptive(p, state, rows_view<float>{x.data(), 1, 3}, &label, std::span(&row, 1), 1.0),
                     Catch::Contains("another chain"));
+}
+
+TEST_CASE("a private step allocates nothing, and little before it") {
+  const sequential wide{dense<300, 200>{}, relu{}, dense<200, 6>{}};
+  const rows_of_normals<float> rows(300, 300);
+  const auto memory_of = [&](auto steps, bool& none) {
+    const std::size_t before = test::heap::alive;
+    training_step step{wide, softmax_cross_entropy{}, steps};
+    auto p = normal_parameters<float>(wide);
+    auto state = step.init();
+    step(p, state, rows.view(), rows.labels.data(), rows.batch, 300);
+    const std::size_t made = test::heap::allocations;
+    step(p, state, rows.view(), rows.labels.data(), rows.batch, 300);
+    none = test::heap::allocations == made;
+    return test::heap::alive - before;
+  };
+  bool plain_allocates_none = false, private_allocates_none = false;
+  const std::size_t plain = memory_of(chain(average_over_batch{}, adam{}), plain_allocates_none);
+  const std::size_t with_privacy =
+      memory_of(chain(clip_l2{}, average_over_batch{}, gaussian{}, adam{}), private_allocates_none);
+  CHECK(plain_allocates_none);
+  CHECK(private_allocates_none);
+  CHECK(static_cast<double>(with_privacy) <= 1.1 * static_cast<double>(plain));
 }

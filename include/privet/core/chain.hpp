@@ -6,6 +6,7 @@
 #include <privet/core/indexed_list.hpp>
 #include <privet/core/labels.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +41,19 @@ concept Pointwise = Stage<S> && S::role == stage_role::pointwise && requires {
 };
 template <class S>
 concept Encoding = Stage<S> && S::role == stage_role::encoding;
+/// A bound on each layer's norm by itself: `coefficient(squared_norm, layers)`.
+template <class S>
+concept BoundByLayer = Bound<S> && requires { requires S::by_layer; };
+/// A bound that moves with a count of the norms below it: `coefficient(squared_norm, bound)`, where the bound
+/// is part of the chain's state, `count_deviation(expected_batch)`, `next(bound, count, expected_batch)`.
+template <class S>
+concept AdaptiveBound = Bound<S> && requires { requires S::adapts; };
+/// A pointwise stage after which a value may leave: it adds the noise that hides one unit.
+template <class S>
+concept Mechanism = Pointwise<S> && requires { requires S::adds_noise; };
+/// A stage that sets coordinates to zero, or leaves them out, by what the data says.
+template <class S>
+concept Selecting = Stage<S> && requires { requires S::selects; };
 
 namespace detail {
 struct has_update {
@@ -64,6 +78,11 @@ struct update_context {
   std::uint64_t step = 0;          ///< 0 for the first update
   std::span<const T> parameters{}; ///< the same sub-range, before the update
   double expected_batch = 1;
+  /// How far one unit more or less moves the whole vector, in l2: the bound after the reduction.
+  /// 0 where nothing bounds it.
+  double sensitivity = 0;
+  /// What noise is multiplied by so that it pays for a count that is released beside it.
+  double noise_factor = 1;
 };
 
 /// The `slots` state vectors of one stage, cut to one sub-range.
@@ -86,6 +105,14 @@ struct chain_state {
   std::size_t parameters = 0;
   std::uint64_t step = 0;
   aligned_vector<T> slots;
+  double bound = 0; ///< of one unit, now: a bound may adapt
+};
+
+/// What a mechanism must know of the vector that it will be given to state what it spends.
+struct bounded_sum {
+  std::size_t parameters = 0;
+  double rounding = 0;    ///< by how much, as a share of the bound, rounded arithmetic may pass it
+  double count_noise = 0; ///< deviation of the noise on the count of an adaptive bound; 0 where none is
 };
 
 namespace detail {
@@ -139,6 +166,24 @@ inline constexpr std::size_t slots_of = 0;
 template <Pointwise S>
 inline constexpr std::size_t slots_of<S> = S::slots;
 
+/// Whether no stage before a mechanism selects, or remembers what has no noise yet.
+template <class... S>
+consteval bool forgets_before_noise() {
+  std::size_t noises = (std::size_t{0} + ... + (Mechanism<S> ? 1 : 0));
+  bool good = true;
+  ((noises -= Mechanism<S> ? 1 : 0, good = good && (noises == 0 || !(Selecting<S> || slots_of<S> > 0))), ...);
+  return good;
+}
+
+/// What the stage multiplies by in this step if that is all it does.
+template <class S>
+std::optional<double> scaling_of(const S& stage, std::uint64_t step) {
+  if constexpr (requires { stage.scaling(step); })
+    return stage.scaling(step);
+  else
+    return std::nullopt;
+}
+
 template <class Arch, class T>
 void scale_step(std::span<T> g, double factor) {
   const T f = static_cast<T>(factor);
@@ -155,6 +200,9 @@ class chain_of {
   static constexpr std::size_t reductions = (std::size_t{0} + ... + (Reduction<S> ? 1 : 0));
   static constexpr std::size_t bounds = (std::size_t{0} + ... + (Bound<S> ? 1 : 0));
   static constexpr std::size_t encodings = (std::size_t{0} + ... + (Encoding<S> ? 1 : 0));
+  static constexpr bool bounds_by_layer = (BoundByLayer<S> || ...);
+  static constexpr bool bound_adapts = (AdaptiveBound<S> || ...);
+  static constexpr std::size_t mechanisms = (std::size_t{0} + ... + (Mechanism<S> ? 1 : 0));
   /// Scalars of state per parameter.
   static constexpr std::size_t slots = (std::size_t{0} + ... + detail::slots_of<S>);
 
@@ -166,13 +214,30 @@ class chain_of {
 
   constexpr const indexed_list<S...>& stages() const noexcept { return stages_; }
 
+  /// The stage that adds noise; there is one.
+  constexpr const auto& mechanism() const noexcept
+    requires(mechanisms == 1)
+  {
+    constexpr bool adds[] = {Mechanism<S>...};
+    return stages_.template get<static_cast<std::size_t>(std::ranges::find(adds, true) - adds)>();
+  }
+
   /// The state for so many parameters. Throws N001 for a stage whose numbers make no sense.
   template <class T>
   chain_state<T> init(std::size_t parameters) const {
     stages_.for_each([](const auto& stage) {
       if constexpr (requires { stage.check(); }) stage.check();
     });
-    return {parameters, 0, aligned_vector<T>(slots * parameters)};
+    return {parameters, 0, aligned_vector<T>(slots * parameters), first_bound()};
+  }
+
+  /// The l2 norm that a bound leaves to one unit before any adapting; 0 without a bound that says so.
+  double first_bound() const {
+    double bound = 0;
+    stages_.for_each([&](const auto& stage) {
+      if constexpr (requires { stage.sensitivity(); }) bound = stage.sensitivity();
+    });
+    return bound;
   }
 
   /// The number that all pointwise stages together multiply the gradient by in this step; nothing
@@ -183,12 +248,10 @@ class chain_of {
     stages_.for_each([&]<class Stage>(const Stage& stage) {
       if constexpr (Schedule<Stage>) {
         product *= stage.factor(step);
-      } else if constexpr (requires { stage.scaling(step); }) {
-        const std::optional<double> own = stage.scaling(step);
+      } else if constexpr (Pointwise<Stage>) {
+        const std::optional<double> own = detail::scaling_of(stage, step);
         simple = simple && own.has_value();
         product *= own.value_or(1);
-      } else if constexpr (Pointwise<Stage>) {
-        simple = false;
       }
     });
     if (!simple) return std::nullopt;
@@ -201,23 +264,38 @@ class chain_of {
   template <class Arch = void, class T>
   void update(std::span<T> slice, std::size_t offset, chain_state<T>& state,
               const update_context<T>& context) const {
+    detail::scale_step<Arch>(slice, update_up_to_scale<Arch>(slice, offset, state, context, 1.0));
+  }
+
+  /// The same, but what enters is `slice` times `factor`, and what leaves is `slice` times the number that
+  /// is returned: stages that only multiply cost no pass.
+  template <class Arch = void, class T>
+  double update_up_to_scale(std::span<T> slice, std::size_t offset, chain_state<T>& state,
+                            const update_context<T>& context, double factor) const {
     std::size_t slot = 0;
     stages_.for_each([&]<class Stage>(const Stage& stage) {
       if constexpr (Schedule<Stage>) {
-        detail::scale_step<Arch>(slice, stage.factor(context.step));
-        slot += Stage::slots;
+        factor *= stage.factor(context.step);
       } else if constexpr (Pointwise<Stage>) {
-        T* const first = Stage::slots ? state.slots.data() + slot * state.parameters + offset : nullptr;
-        const state_slice<T> own(first, state.parameters, slice.size());
-        if constexpr (std::is_void_v<Arch>)
-          stage.update(slice, offset, own, context);
-        else if constexpr (requires { stage.template update<Arch>(slice, offset, own, context); })
-          stage.template update<Arch>(slice, offset, own, context);
-        else
-          stage.update(slice, offset, own, context);
-        slot += Stage::slots;
+        const std::optional<double> own_factor = detail::scaling_of(stage, context.step);
+        if (own_factor) {
+          factor *= *own_factor;
+        } else {
+          detail::scale_step<Arch>(slice, factor);
+          factor = 1;
+          T* const first = Stage::slots ? state.slots.data() + slot * state.parameters + offset : nullptr;
+          const state_slice<T> own(first, state.parameters, slice.size());
+          if constexpr (std::is_void_v<Arch>)
+            stage.update(slice, offset, own, context);
+          else if constexpr (requires { stage.template update<Arch>(slice, offset, own, context); })
+            stage.template update<Arch>(slice, offset, own, context);
+          else
+            stage.update(slice, offset, own, context);
+        }
       }
+      slot += detail::slots_of<Stage>;
     });
+    return factor;
   }
 
  private:
@@ -234,12 +312,18 @@ constexpr auto chain(S... stages) {
                 "[P002 chain-order] an argument of chain() is not a stage: it has no role. "
                 "Pass bounds, a reduction, pointwise stages or an encoding. docs/errors/P002.md");
   constexpr bool ordered = detail::in_order<S...>();
+  constexpr bool forgets = detail::forgets_before_noise<S...>();
+  static_assert(
+      forgets,
+      "[P009 memory-before-noise] a stage before the noise selects coordinates by the data or keeps a memory "
+      "of values without noise: what it shows later was never paid for. Put momentum, Adam, top-k and error "
+      "feedback after the noise. docs/errors/P009.md");
   static_assert(
       ordered,
       "[P002 chain-order] stages stand in an order that has no meaning: bounds come first, then one "
       "reduction, then pointwise stages, an encoding last. docs/errors/P002.md");
   static_assert(
-      !ordered || detail::label_fold<raw<unit::example>, S...>::fits,
+      !ordered || !forgets || detail::label_fold<raw<unit::example>, S...>::fits,
       "[P002 chain-order] a stage meets a value that it cannot take: noise needs a bound of its own norm "
       "before it, with nothing between them that undoes the bound. docs/errors/P002.md");
   return chain_of<S...>(std::move(stages)...);

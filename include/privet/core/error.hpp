@@ -20,7 +20,7 @@ enum class fault : unsigned {
   format = 4,      ///< bytes that are not what they claim to be
   schema = 5,      ///< two parties describe their columns or classes differently
   label = 6,       ///< a class index or name that does not exist
-  leak = 7,        ///< the same group on both sides of an evaluation
+  leak = 7,        ///< rows would show: one group on both sides of an evaluation, a release without a budget
   range = 8,       ///< a number that the fixed-point encoding cannot hold
   message = 9,     ///< a late, repeated, corrupt or foreign message
   state = 10,      ///< a checkpoint that does not belong to this run

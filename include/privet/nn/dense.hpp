@@ -66,9 +66,7 @@ struct dense {
 
   template <class Arch, class T>
   void add_squared_norms(const layer_rows<T>& call, const T* dy, std::span<T> norms) const {
-    for (std::size_t i = 0; i < call.rows; ++i)
-      norms[i] += (simd::sum_squares<Arch>(std::span(call.input + i * in, in)) + T{1}) *
-                  simd::sum_squares<Arch>(std::span(dy + i * out, out));
+    simd::add_outer_squares<Arch>(call.rows, in(), call.input, out(), dy, norms.data());
   }
 
   template <class Arch, class T>

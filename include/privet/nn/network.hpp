@@ -41,6 +41,11 @@ class layer_vector {
   std::vector<any_layer> layers_;
 };
 
+template <class... L>
+consteval bool mixes_in_training(const std::variant<L...>*) {
+  return (L::mixes_examples(mode::training) || ...);
+}
+
 /// The run-time form of a layer: itself, with its widths as numbers.
 template <class L>
 any_layer erase(const L& layer) {
@@ -58,6 +63,8 @@ any_layer erase(const dense<In, Out>& layer) {
 class network : public layer_stack<detail::layer_vector> {
  public:
   static constexpr std::size_t parameter_count = dynamic;
+  /// None of the layers that a description can name does.
+  static constexpr bool mixes_in_training = detail::mixes_in_training(static_cast<const any_layer*>(nullptr));
 
   /// Throws N003 where neighbours do not fit, N001 when there are no layers.
   explicit network(std::vector<any_layer> layers) : layer_stack(detail::layer_vector(std::move(layers))) {}

@@ -91,30 +91,58 @@ class layer_stack {
     }
   }
 
+  /// Layers with parameters.
+  std::size_t parametric_layers() const {
+    std::size_t count = 0;
+    for_each_parametric([&](std::size_t, const auto&) { ++count; });
+    return count;
+  }
+  /// The most numbers that one path through the sum of an example's squared norm adds up.
+  std::size_t longest_norm() const {
+    std::size_t most = 0;
+    for (const auto& p : places_)
+      if (p.size > 0) most = std::max(most, p.in + p.out);
+    return most + depth();
+  }
+
   /// norms[r] = squared l2 norm of the gradient of row r over all trained parameters, exact,
   /// without forming any per-example gradient. Call after `backward`.
-  template <class Arch = simd::default_arch, class T>
+  ///
+  /// ByLayer   norms[k * rows + r] is that of the k-th layer with parameters alone
+  template <class Arch = simd::default_arch, bool ByLayer = false, class T>
   void squared_norms(std::size_t rows, const T* x, tape<T>& memory, std::span<T> norms) const {
-    std::fill_n(norms.begin(), rows, T{});
+    std::ranges::fill(ByLayer ? norms : norms.first(rows), T{});
+    std::size_t from = 0;
     for_each_parametric([&](std::size_t i, const auto& layer) {
       layer.template add_squared_norms<Arch>(call(i, rows, x, memory), static_cast<const T*>(memory.delta(i)),
-                                             norms);
+                                             norms.subspan(from, rows));
+      if constexpr (ByLayer) from += rows;
     });
   }
 
   /// Multiplies the deltas of row r by coefficients[r]. A row with coefficient 0 is masked: its
   /// deltas, activations and input are replaced by zeros through a select, so that a row that
   /// holds NaN or infinity leaves no trace in the sum.
-  template <class Arch = simd::default_arch, class T>
+  ///
+  /// ByLayer   those of the k-th layer with parameters by coefficients[k * rows + r]
+  /// Timing    a chunk in which some row is masked takes longer
+  template <class Arch = simd::default_arch, bool ByLayer = false, class T>
   void weigh(std::size_t rows, T* x, tape<T>& memory, std::span<const T> coefficients) const {
-    for (std::size_t r = 0; r < rows; ++r) {
-      select_row<Arch>(x + r * in_width(), in_width(), coefficients[r], T{1});
-      for (std::size_t i = 0; i < depth(); ++i) {
-        if (places_[i].in_place) continue; // the same memory
-        const std::size_t width = places_[i].out;
-        select_row<Arch>(memory.output(i) + r * width, width, coefficients[r], T{1});
-        select_row<Arch>(memory.delta(i) + r * width, width, coefficients[r], coefficients[r]);
-      }
+    bool masked = false;
+    for (std::size_t r = 0; r < rows; ++r) masked |= coefficients[r] == T{};
+    const auto mask = [&](T* values, std::size_t width) {
+      for (std::size_t r = 0; masked && r < rows; ++r)
+        select_row<Arch>(std::span<T>(values + r * width, width), coefficients[r]);
+    };
+    mask(x, in_width());
+    const T* own = coefficients.data();
+    for (std::size_t i = 0; i < depth(); ++i) {
+      if (places_[i].in_place) continue; // the same memory
+      mask(memory.output(i), places_[i].out);
+      mask(memory.delta(i), places_[i].out);
+      if (!places_[i].parametric) continue;
+      simd::scale_rows<Arch>(rows, places_[i].out, own, memory.delta(i));
+      if constexpr (ByLayer) own += rows;
     }
   }
 
@@ -204,8 +232,9 @@ class layer_stack {
  private:
   struct place {
     std::size_t in, out, offset, size;
-    bool in_place; ///< overwrites the output of the layer before
-    bool fuses;    ///< takes an activation along
+    bool in_place;   ///< overwrites the output of the layer before
+    bool fuses;      ///< takes an activation along
+    bool parametric; ///< a ParametricLayer
   };
 
   /// Resolves widths and offsets. Throws N003 where two neighbours do not fit, N001 for a layer whose
@@ -224,7 +253,7 @@ class layer_stack {
               " by ", out, ", at most ", widest_layer, " wide is possible");
       // What an activation overwrites must not be read again: an activation's own output is.
       const bool in_place = Activation<L> && index > 0 && places_.back().fuses;
-      places_.push_back({width, out, offset, size, in_place, Fusing<L>});
+      places_.push_back({width, out, offset, size, in_place, Fusing<L>, ParametricLayer<L>});
       width = out;
       offset += size;
       ++index;
@@ -270,13 +299,13 @@ class layer_stack {
     return {rows, places_[i].in, places_[i].out, input(i, x, memory), memory.output(i), memory.scratch()};
   }
 
+  /// The row, or zeros where `keep` is zero.
   template <class Arch, class T>
-  static void select_row(T* row, std::size_t width, T coefficient, T factor) {
-    const auto zero = simd::broadcast<Arch>(T{}), c = simd::broadcast<Arch>(coefficient),
-               f = simd::broadcast<Arch>(factor);
-    simd::for_each_batch<Arch, T>(width, [&](std::size_t j, auto n) {
-      simd::store_lanes<Arch, T>(row + j,
-                                 simd::select(c == zero, zero, simd::load_lanes<Arch>(row + j, n) * f), n);
+  static void select_row(std::span<T> row, T keep) {
+    const auto zero = simd::broadcast<Arch>(T{}), c = simd::broadcast<Arch>(keep);
+    simd::for_each_batch<Arch, T>(row.size(), [&](std::size_t j, auto n) {
+      simd::store_lanes<Arch, T>(row.data() + j,
+                                 simd::select(c == zero, zero, simd::load_lanes<Arch>(row.data() + j, n)), n);
     });
   }
 
@@ -330,6 +359,7 @@ class sequential : public layer_stack<indexed_list<L...>> {
 
  public:
   static constexpr std::size_t parameter_count = detail::shape_of<L...>().parameters;
+  static constexpr bool mixes_in_training = (L::mixes_examples(mode::training) || ...);
 
   explicit sequential(L... layers)
       : layer_stack<indexed_list<L...>>(indexed_list<L...>(std::move(layers)...)) {}

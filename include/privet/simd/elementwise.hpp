@@ -28,4 +28,15 @@ void scale(T a, std::span<T> x) noexcept {
   });
 }
 
+/// Row r of x (rows, width) times a[r].
+template <class Arch = default_arch, class T>
+void scale_rows(std::size_t rows, std::size_t width, const T* a, T* x) noexcept {
+  if (width < simd::width<T, Arch>) { // what is read next are single numbers, which masked stores hold up
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t i = 0; i < width; ++i) x[r * width + i] *= a[r];
+    return;
+  }
+  for (std::size_t r = 0; r < rows; ++r) simd::scale<Arch>(a[r], std::span<T>(x + r * width, width));
+}
+
 } // namespace privet::simd::inline PRIVET_ISA

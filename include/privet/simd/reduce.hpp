@@ -4,6 +4,7 @@
 
 #include <privet/simd/arch.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <span>
 
@@ -18,6 +19,55 @@ T sum_squares(std::span<const T> x) {
     sum = simd::fma(v, v, sum);
   });
   return simd::reduce_add(sum);
+}
+
+namespace detail {
+
+/// Sums of squares of as many rows as a batch has lanes, one in each lane; the last row stands for those
+/// after it. Each is summed as `sum_squares` does, wherever in the batch it stands.
+template <class Arch, class T, class Width>
+batch<T, Arch> squares_of_rows(const T* x, Width width, std::size_t rows) noexcept {
+  if constexpr (std::same_as<Arch, scalar>) {
+    return simd::sum_squares<Arch>(std::span<const T>(x, static_cast<std::size_t>(width)));
+  } else {
+    constexpr std::size_t lanes = simd::width<T, Arch>;
+    const T* row[lanes];
+    for (std::size_t r = 0; r < lanes; ++r) row[r] = x + (r < rows ? r : rows - 1) * width;
+    batch<T, Arch> sums[lanes];
+    for (auto& sum : sums) sum = simd::broadcast<Arch>(T{});
+    for_each_batch<Arch, T>(width, [&](std::size_t i, auto n) {
+      for (std::size_t r = 0; r < lanes; ++r) {
+        const auto v = simd::load_lanes<Arch>(row[r] + i, n);
+        sums[r] = simd::fma(v, v, sums[r]);
+      }
+    });
+    alignas(batch<T, Arch>) T reduced[lanes];
+    for (std::size_t r = 0; r < lanes; ++r) reduced[r] = simd::reduce_add(sums[r]);
+    return simd::load<Arch, T>(reduced);
+  }
+}
+
+} // namespace detail
+
+/// norms[r] += (|x_r|^2 + 1) |y_r|^2 for each of the rows: the squared norm of the outer product of x_r and
+/// y_r beside y_r itself. x (rows, in), y (rows, out).
+template <class Arch = default_arch, class T, class In, class Out>
+void add_outer_squares(std::size_t rows, In in, const T* x, Out out, const T* y, T* norms) noexcept {
+  constexpr std::size_t lanes = width<T, Arch>;
+  const auto one = simd::broadcast<Arch>(T{1});
+  for (std::size_t r = 0; r < rows; r += lanes) {
+    const std::size_t left = rows - r;
+    const auto squares = detail::squares_of_rows<Arch>(x + r * in, in, left) + one,
+               others = detail::squares_of_rows<Arch>(y + r * out, out, left);
+    const auto add = [&](auto n) {
+      simd::store_lanes<Arch, T>(norms + r, simd::fma(squares, others, simd::load_lanes<Arch>(norms + r, n)),
+                                 n);
+    };
+    if (left < lanes)
+      add(some_lanes{left});
+    else
+      add(all_lanes{});
+  }
 }
 
 } // namespace privet::simd::inline PRIVET_ISA

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 
 namespace privet {
@@ -39,6 +40,9 @@ using chain_or_neutral = std::conditional_t<ChainOfStages<C>, C, neutral_chain>;
 ///           descent happens in the registers that hold the sum, other chains run on pieces in L1
 /// Bounds    when the chain has one, each example is scaled by its coefficient, from its exact
 ///           gradient norm; one whose norm is not finite is masked by a select
+/// Noise     once, whatever the number of chunks, on the sum divided by the expected batch; an empty batch
+///           is a step like any other
+/// Privacy   the loss that a step returns is not private: a private run shows it to nobody
 template <class Model, Loss LossType, class Steps, class T = float, class Arch = simd::default_arch>
 class training_step {
   using Chain = detail::chain_or_neutral<Steps>;
@@ -52,6 +56,14 @@ class training_step {
   static_assert(Chain::encodings == 0,
                 "[P002 encoding-in-step] an encoding turns an update into a message: it belongs in "
                 "an upload chain, not in a training step. docs/errors/P002.md");
+  static_assert(
+      Chain::bounds <= 1,
+      "[P002 two-bounds] a training step bounds each example once: the second bound would see norms "
+      "from before the first. Keep the smaller. docs/errors/P002.md");
+  static_assert(
+      Chain::bounds == 0 || !Model::mixes_in_training,
+      "[P007 mixed-examples] a layer mixes the examples of a batch in training, so no gradient belongs "
+      "to one example and clipping bounds nothing: freeze it or take group_norm. docs/errors/P007.md");
 
  public:
   using target = typename LossType::template target<T>;
@@ -64,9 +76,10 @@ class training_step {
         inputs_(chunk * model_.in_width()),
         targets_(chunk * loss_.targets_per_row(model_.out_width())),
         losses_(chunk),
-        coefficients_(chunk),
+        coefficients_(chunk * (Chain::bounds_by_layer ? model_.parametric_layers() : 1)),
         gradient_(model_.sizes().shared + model_.sizes().local),
-        piece_(std::min(gradient_.size(), std::max(model_.piece_size(), piece_in_cache))) {
+        piece_(std::min(gradient_.size(), std::max(model_.piece_size(), piece_in_cache))),
+        room_(Chain::mechanisms > 0 ? piece_ : 0) {
     require(chunk > 0, fault::argument, "training_step: chunks of 0 rows");
   }
 
@@ -74,6 +87,18 @@ class training_step {
   const Chain& chain() const noexcept { return chain_; }
   std::size_t targets_per_row() const { return loss_.targets_per_row(model_.out_width()); }
   chain_state<T> init() const { return chain_.template init<T>(gradient_.size()); }
+
+  /// What the mechanism of the chain must know of the sums of batches of up to `most_rows` rows.
+  ///
+  /// Proof     docs/privacy/training.md: the error of norms, of sums of partial sums no longer than their
+  ///           number of rows, in each of two neighbours
+  bounded_sum sum_of(std::size_t most_rows, double expected_batch) const {
+    const double u = std::numeric_limits<T>::epsilon() / 2, rows = static_cast<double>(most_rows),
+                 chunk = std::min(rows, static_cast<double>(memory_.capacity()));
+    const double sums = rows * (chunk + rows / std::max(chunk, 1.0) + 4);
+    const double norms = static_cast<double>(model_.longest_norm()) / 2 + 8;
+    return {gradient_.size(), u * (sums + norms) * 1.001, count_deviation(expected_batch)};
+  }
 
   /// Updates `p` from the rows that `batch` names and returns the sum of their losses before the
   /// update. The gradient is divided by `expected_batch`. Throws N003 for rows, parameters or a
@@ -96,31 +121,39 @@ class training_step {
     });
     const auto simple = chain_.scaling(state.step);
     double loss = 0;
+    begin(state, scale, expected_batch);
+    if constexpr (Chain::bounds > 0) scale = 1; // the coefficients of the examples hold it
     if (batch.size() <= memory_.capacity()) {
       loss = deltas(p, state.step, data, targets, batch, 0, seed);
       if (simple)
         model_.template descend<Arch>(batch.size(), rows_, memory_, static_cast<T>(scale * *simple),
                                       std::span<T>(gradient_), p.trained());
       else
-        model_.template piecewise<Arch>(batch.size(), rows_, memory_, std::span<T>(gradient_).first(piece_),
-                                        [&](std::size_t offset, std::span<T> piece) {
-                                          apply(p, state, offset, piece, scale, expected_batch);
-                                        });
+        model_.template piecewise<Arch>(
+            batch.size(), rows_, memory_, std::span<T>(gradient_).first(piece_),
+            [&](std::size_t offset, std::span<T> piece) { apply(p, state, offset, piece, scale); });
     } else {
       std::ranges::fill(gradient_, T{});
       for (std::size_t first = 0; first < batch.size(); first += memory_.capacity()) {
         const auto part = batch.subspan(first, std::min(memory_.capacity(), batch.size() - first));
         loss += deltas(p, state.step, data, targets, part, first, seed);
-        model_.template accumulate<Arch>(part.size(), rows_, memory_, std::span<T>(gradient_));
+        if constexpr (Chain::mechanisms > 0) // a sum of sums: less rounding to account for
+          model_.template piecewise<Arch>(
+              part.size(), rows_, memory_, std::span<T>(room_), [&](std::size_t offset, std::span<T> piece) {
+                simd::axpy<Arch>(T{1}, std::span<const T>(piece),
+                                 std::span<T>(gradient_).subspan(offset, piece.size()));
+              });
+        else
+          model_.template accumulate<Arch>(part.size(), rows_, memory_, std::span<T>(gradient_));
       }
       if (simple)
         simd::axpy<Arch>(static_cast<T>(-scale * *simple), std::span<const T>(gradient_), p.trained());
       else
         for (std::size_t offset = 0; offset < gradient_.size(); offset += piece_)
           apply(p, state, offset,
-                std::span<T>(gradient_).subspan(offset, std::min(piece_, gradient_.size() - offset)), scale,
-                expected_batch);
+                std::span<T>(gradient_).subspan(offset, std::min(piece_, gradient_.size() - offset)), scale);
     }
+    end(state, expected_batch);
     ++state.step;
     return loss;
   }
@@ -168,28 +201,70 @@ class training_step {
     return targets_.data();
   }
 
-  void bound(std::size_t rows) {
-    const std::span<T> coefficients = std::span<T>(coefficients_).first(rows);
-    model_.template squared_norms<Arch>(rows, inputs_.data(), memory_, coefficients);
-    for (auto& c : coefficients) {
-      const T norm = c;
-      T product = T{1};
+  double count_deviation(double expected_batch) const {
+    double deviation = 0;
+    chain_.stages().for_each([&]<class S>(const S& stage) {
+      if constexpr (AdaptiveBound<S>) deviation = stage.count_deviation(expected_batch);
+    });
+    return deviation;
+  }
+
+  void begin(const chain_state<T>& state, double scale, double expected_batch) {
+    bound_ = state.bound;
+    reduction_ = scale;
+    within_ = 0;
+    context_ = {.step = state.step, .expected_batch = expected_batch, .sensitivity = scale * bound_};
+    if constexpr (Chain::bound_adapts && Chain::mechanisms == 1)
+      context_.noise_factor = chain_.mechanism().factor_beside(count_deviation(expected_batch));
+  }
+
+  /// Moves an adaptive bound, by the count that the mechanism releases; without a mechanism by the count.
+  void end(chain_state<T>& state, double expected_batch) {
+    if constexpr (Chain::bound_adapts) {
+      double count = within_;
+      if constexpr (Chain::mechanisms == 1)
+        count = chain_.mechanism().release(count, count_deviation(expected_batch));
       chain_.stages().for_each([&]<class S>(const S& stage) {
-        if constexpr (Bound<S>) product *= stage.coefficient(norm);
+        if constexpr (AdaptiveBound<S>) state.bound = stage.next(state.bound, count, expected_batch);
       });
-      c = std::isfinite(norm) ? product : T{};
     }
-    model_.template weigh<Arch>(rows, inputs_.data(), memory_, std::span<const T>(coefficients));
+  }
+
+  void bound(std::size_t rows) {
+    const std::size_t layers = Chain::bounds_by_layer ? model_.parametric_layers() : 1;
+    const std::span<T> coefficients = std::span<T>(coefficients_).first(rows * layers);
+    model_.template squared_norms<Arch, Chain::bounds_by_layer>(rows, inputs_.data(), memory_, coefficients);
+    chain_.stages().for_each([&]<class S>(const S& stage) {
+      if constexpr (Bound<S>)
+        for (std::size_t r = 0; r < rows; ++r) {
+          bool finite = true;
+          for (std::size_t i = r; i < coefficients.size(); i += rows)
+            finite = finite & std::isfinite(coefficients[i]);
+          for (std::size_t i = r; i < coefficients.size(); i += rows) {
+            const T squared = coefficients[i];
+            T c;
+            if constexpr (BoundByLayer<S>) {
+              c = stage.coefficient(squared, layers);
+            } else if constexpr (AdaptiveBound<S>) {
+              c = stage.coefficient(squared, bound_);
+              within_ += (static_cast<double>(squared) <= bound_ * bound_) - 0.5;
+            } else {
+              c = stage.coefficient(squared);
+            }
+            coefficients[i] = finite ? c * static_cast<T>(reduction_) : T{};
+          }
+        }
+    });
+    model_.template weigh<Arch, Chain::bounds_by_layer>(rows, inputs_.data(), memory_,
+                                                        std::span<const T>(coefficients));
   }
 
   /// Reduction, pointwise stages and the update itself, on one piece of the gradient.
-  void apply(parameters<T>& p, chain_state<T>& state, std::size_t offset, std::span<T> piece, double scale,
-             double expected_batch) {
+  void apply(parameters<T>& p, chain_state<T>& state, std::size_t offset, std::span<T> piece, double scale) {
     const std::span<T> weights = p.trained().subspan(offset, piece.size());
-    simd::scale<Arch>(static_cast<T>(scale), piece);
-    chain_.template update<Arch>(piece, offset, state,
-                                 update_context<T>{state.step, weights, expected_batch});
-    simd::axpy<Arch>(T{-1}, std::span<const T>(piece), weights);
+    context_.parameters = weights;
+    const double rest = chain_.template update_up_to_scale<Arch>(piece, offset, state, context_, scale);
+    simd::axpy<Arch>(static_cast<T>(-rest), std::span<const T>(piece), weights);
   }
 
   Model model_;
@@ -201,7 +276,10 @@ class training_step {
   std::vector<T> losses_, coefficients_;
   aligned_vector<T> gradient_; ///< the sum over chunks, or room for a piece of it
   std::size_t piece_;
-  const T* rows_ = nullptr; ///< the rows of the chunk at hand
+  aligned_vector<T> room_; ///< a piece, where the gradient is needed beside it
+  update_context<T> context_;
+  double bound_ = 0, within_ = 0, reduction_ = 1; ///< of this step: the bound, its count, the divisor
+  const T* rows_ = nullptr;                       ///< the rows of the chunk at hand
 };
 
 template <class Model, class LossType, class Chain>
