@@ -22,7 +22,7 @@ dataset<float> rows() {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto recipe = local_sgd{.epochs = 1, .batch = 3}.recipe();
-  office<decltype(recipe.steps)> peer(1, rows(), recipe, 1);
+  office<std::remove_cvref_t<decltype(recipe)>> peer(1, rows(), recipe, 1);
   const auto send = [&](std::span<const std::byte> request) {
     const auto reply = decode_message(peer.answer(request));
     if (!reply || reply->sender != 1) std::abort();
