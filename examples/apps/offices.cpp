@@ -84,23 +84,42 @@ std::vector<std::pair<std::string, std::string>> shown(const settings& s, const 
   using fmt::format;
   std::vector<std::size_t> rows;
   for (const auto& office : data.offices) rows.push_back(office.rows());
-  return {{"data", s.kind == "synthetic" ? s.data : fs::path(s.data).filename().string()},
-          {"kind", s.kind},
-          {"offices", format("{} (rows {})", s.offices, text_of(rows))},
-          {"partition", s.partition},
-          {"test rows", format("{}", data.test.rows())},
-          {"hidden", text_of(s.hidden)},
-          {"rounds", format("{}", s.rounds)},
-          {"local epochs", format("{}", s.local_epochs)},
-          {"batch", format("{}", s.batch)},
-          {"optimizer",
-           format("{}, rate {}{}{}", s.optimizer, s.lr,
-                  s.momentum > 0 ? format(", momentum {}", s.momentum) : "", s.cosine ? ", cosine" : "")},
-          {"weight decay", format("{}", s.weight_decay)},
-          {"label smoothing", format("{}", s.smoothing)},
-          {"scaling", s.standardise ? "mean 0, deviation 1; in the federation by sums over all offices"
-                                    : "as in the file"},
-          {"seed", format("{}", s.seed)}};
+  std::vector<std::pair<std::string, std::string>> lines{
+      {"data", s.kind == "synthetic" ? s.data : fs::path(s.data).filename().string()},
+      {"kind", s.kind},
+      {"offices", format("{} (rows {})", s.offices, text_of(rows))},
+      {"partition", s.partition},
+      {"test rows", format("{}", data.test.rows())},
+      {"hidden", text_of(s.hidden)},
+      {"rounds", format("{}", s.rounds)},
+      {"local epochs", format("{}", s.local_epochs)},
+      {"batch", s.is_private() ? format("each row with probability {}", s.rate) : format("{}", s.batch)},
+      {"optimizer",
+       format("{}, rate {}{}{}", s.optimizer, s.lr, s.momentum > 0 ? format(", momentum {}", s.momentum) : "",
+              s.cosine ? ", cosine" : "")},
+      {"weight decay", format("{}", s.weight_decay)},
+      {"label smoothing", format("{}", s.smoothing)},
+      {"scaling", !s.standardise ? "as in the file"
+                  : s.is_private()
+                      ? format("mean 0, deviation 1, by noisy sums of columns cut to +-{}", s.column_bound)
+                      : "mean 0, deviation 1; in the federation by sums over all offices"},
+      {"seed", format("{}", s.seed)}};
+  if (s.is_private()) lines.push_back({"gradients", format("clipped to {}", s.clip)});
+  return lines;
+}
+
+/// What a private run promises, in words.
+std::vector<std::pair<std::string, std::string>> promised(const settings& s, const federated_run& run) {
+  double most = 0;
+  for (const auto& account : run.ledgers) most = std::max(most, account->spent().epsilon.upper);
+  return {{"unit", "one row of one office"},
+          {"neighbours", "add-remove: with the row or without it"},
+          {"epsilon spent", fmt::format("{:.6g}", most)},
+          {"epsilon declared", fmt::format("{:.6g}", s.epsilon)},
+          {"delta", fmt::format("{}", s.delta)},
+          {"covers", s.standardise ? "every model that was sent or saved, and the scaling of the columns"
+                                   : "every model that was sent or saved"},
+          {"composition", "a row is in one office, so the office that spent most counts"}};
 }
 
 /// Tells whether a run that is taken up again meets the rows it began with.
@@ -124,9 +143,11 @@ void print_table(const privet::run_record& record) {
     fmt::print("{:<12} {:>8.2f}% {:>9.4f} {:>11} {:>11} {:>7.1f}s\n", m.name, 100 * m.accuracy, m.macro_f1,
                bytes_text(m.bytes_up), bytes_text(m.bytes_down), m.seconds);
   };
-  line(record.central);
+  if (record.privacy.empty()) line(record.central);
   for (const auto& office : record.alone) line(office);
   line(record.federated);
+  if (!record.privacy.empty()) fmt::print("\n");
+  for (const auto& [name, value] : record.privacy) fmt::print("{}: {}\n", name, value);
 }
 
 struct files {
@@ -137,15 +158,29 @@ struct files {
   fs::path report() const { return folder / "report.html"; }
 };
 
+privet::json heads_of(const federated_run& run) {
+  auto all = privet::json::array();
+  for (const auto& head : run.heads) all.push_back(head.value_or(privet::ledger_head{}).text());
+  return all;
+}
+std::vector<std::optional<privet::ledger_head>> heads_from(const std::vector<std::string>& all) {
+  std::vector<std::optional<privet::ledger_head>> heads;
+  for (const auto& text : all) heads.push_back(privet::read_head(text, "checkpoint ledgers").value());
+  return heads;
+}
+
 void save_progress(const files& at, const settings& s, const std::string& rows, const federated_run& run,
                    const privet::network& model) {
   std::string lines;
   for (const auto& m : run.metrics) lines += privet::json_text(privet::round_line(m)) + '\n';
-  expect(privet::save_checkpoint(
-      at.checkpoint(), {model,
-                        run.weights,
-                        run.metrics.size(),
-                        {{"settings", to_json(s)}, {"rows", rows}, {"metrics", to_json(run.metrics)}}}));
+  expect(privet::save_checkpoint(at.checkpoint(), {model,
+                                                   run.weights,
+                                                   run.metrics.size(),
+                                                   {{"settings", to_json(s)},
+                                                    {"rows", rows},
+                                                    {"metrics", to_json(run.metrics)},
+                                                    {"scaling", run.scaling.values},
+                                                    {"ledgers", heads_of(run)}}}));
   expect(privet::write_file_atomically(at.lines(), lines));
 }
 
@@ -182,6 +217,12 @@ int run(const options& o) {
                     privet::fault::state, at.checkpoint().string(), ": has ", saved.rounds_done,
                     " rounds done and metrics of ", run.metrics.size());
     run.weights = std::move(saved.weights);
+    run.scaling.values =
+        privet::read_member<std::vector<double>>(saved.run, "scaling", at.checkpoint().string()).value();
+    if (s.is_private())
+      run.heads = heads_from(
+          privet::read_member<std::vector<std::string>>(saved.run, "ledgers", at.checkpoint().string())
+              .value());
     begun_with = privet::read_member<std::string>(saved.run, "rows", at.checkpoint().string()).value();
   }
   const study data = load_study(s);
@@ -192,6 +233,8 @@ int run(const options& o) {
   if (o.resume.empty()) // the results of an older run must not stand beside this one's
     for (const auto& old : {at.checkpoint(), at.lines(), at.model(), at.report()}) fs::remove(old);
   if (!o.json.empty()) try_file(o.json);
+  const fs::path ledgers = o.ledgers.empty() ? at.folder : fs::path(o.ledgers);
+  prepare_folder(ledgers);
 
   privet::run_record record;
   record.title = fmt::format("{} offices, one model", s.offices);
@@ -209,19 +252,27 @@ int run(const options& o) {
   try {
     {
       terminal_bar bar("federated", s.rounds, run.metrics.size());
-      train_federated(s, data, o.threads, run, [&](const privet::network& model) {
+      train_federated(s, data, o.threads, run, ledgers, [&](const privet::network& model) {
         save_progress(at, s, rows, run, model);
         bar.advance();
         if (interrupted) throw stop{};
       });
     }
-    train_baselines(s, data, o.threads, record);
+    // Models trained on the same rows without noise would tell what the noise hides.
+    if (s.is_private())
+      record.central.accuracy = record.central.macro_f1 = std::numeric_limits<double>::quiet_NaN();
+    else
+      train_baselines(s, data, o.threads, record);
   } catch (const stop&) {
     fmt::print(stderr, "\nstopped after round {} of {}; continue with --resume {}\n", run.metrics.size(),
                s.rounds, at.folder.string());
     return 130;
   }
   record.federated = run.result;
+  if (s.is_private()) record.privacy = promised(s, run);
+  if (!run.stopped.empty())
+    record.notes.push_back(
+        fmt::format("Stopped after round {} of {}: {}", run.metrics.size(), s.rounds, run.stopped));
   record.seconds = watch.seconds();
 
   expect(privet::write_file_atomically(at.model(),
@@ -240,10 +291,5 @@ int run(const options& o) {
 int main(int count, char** words) {
   options o;
   if (const int status = read_options(count, words, o); status >= 0) return status;
-  try {
-    return run(o);
-  } catch (const std::exception& why) {
-    fmt::print(stderr, "offices: {}\n", why.what());
-    return 1;
-  }
+  return apps::guarded("offices", [&] { return run(o); });
 }

@@ -8,7 +8,7 @@ using namespace privet;
 
 namespace {
 
-using the_office = office<decltype(test::local_of_tests.recipe().steps)>;
+using the_office = office<decltype(test::local_of_tests.recipe())>;
 
 /// Speaks to one office as a server would, or as one should not.
 struct conversation {

@@ -337,7 +337,7 @@ TEST_CASE(
     }
   const auto expected = standardiser::fit(pooled);
 
-  using the_office = office<decltype(test::local_of_tests.recipe().steps)>;
+  using the_office = office<decltype(test::local_of_tests.recipe())>;
   offices all(test::model_of_tests);
   std::vector<const the_office*> members;
   for (std::uint32_t i = 0; i < 4; ++i) {

@@ -22,7 +22,7 @@ inline std::vector<dataset<float>> four_data_sets() {
 
 inline std::unique_ptr<participant> honest(std::uint32_t id, dataset<float> data, std::uint64_t seed = 0) {
   auto recipe = local_of_tests.recipe();
-  return std::make_unique<office<decltype(recipe.steps)>>(id, std::move(data), recipe, seed);
+  return std::make_unique<office<std::remove_cvref_t<decltype(recipe)>>>(id, std::move(data), recipe, seed);
 }
 
 inline std::vector<std::byte> copy(std::span<const std::byte> bytes) { return {bytes.begin(), bytes.end()}; }

@@ -26,6 +26,13 @@ struct settings {
   bool cosine = false, standardise = true, validate = false;
   std::uint64_t seed = 1;
   std::string label, group; ///< columns of a CSV file
+
+  // Of a private run; epsilon is 0 in any other.
+  std::string unit;
+  double epsilon = 0, delta = 1e-5;
+  double clip = 0, rate = 0; ///< bound on a gradient; share of an office's rows in a batch
+  double column_bound = 0;   ///< columns are cut to it for a private scaling; 0: no scaling
+  bool is_private() const noexcept { return epsilon > 0; }
 };
 
 /// Chosen on validation subjects, never on test subjects; docs/offices.md says how.
@@ -66,7 +73,13 @@ inline privet::json to_json(const settings& s) {
           {"validate", s.validate},
           {"seed", s.seed},
           {"label", s.label},
-          {"group", s.group}};
+          {"group", s.group},
+          {"unit", s.unit},
+          {"epsilon", s.epsilon},
+          {"delta", s.delta},
+          {"clip", s.clip},
+          {"rate", s.rate},
+          {"column_bound", s.column_bound}};
 }
 
 /// Throws when a member is missing or of another type.
@@ -83,6 +96,8 @@ inline settings settings_from(const privet::json& j) {
       read("cosine", s.cosine);
   read("standardise", s.standardise), read("validate", s.validate), read("seed", s.seed),
       read("label", s.label), read("group", s.group);
+  read("unit", s.unit), read("epsilon", s.epsilon), read("delta", s.delta), read("clip", s.clip),
+      read("rate", s.rate), read("column_bound", s.column_bound);
   privet::require(s.offices > 0 && s.rounds > 0 && s.local_epochs > 0 && s.batch > 0, privet::fault::state,
                   "checkpoint settings: ", s.offices, " offices, ", s.rounds, " rounds, ", s.local_epochs,
                   " local epochs, batch ", s.batch, "; expected at least 1 of each");
@@ -94,8 +109,10 @@ struct options {
   settings chosen;
   std::optional<double> lr, momentum, weight_decay, smoothing;
   std::optional<std::size_t> local_epochs, batch;
+  std::string privacy;
+  std::optional<double> column_bound, clip, rate;
   std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
-  std::string out = "offices-run", json, resume;
+  std::string out = "offices-run", json, resume, ledgers;
 };
 
 inline std::string guess_kind(const std::string& data) {
@@ -121,6 +138,20 @@ inline std::string check_partition(std::string& text) {
   return read.ec == std::errc() && read.ptr == end && alpha > 0
              ? ""
              : "alpha of '" + text + "' must be a positive number";
+}
+
+/// A unit and its epsilon.
+inline std::string check_privacy(std::string& text) {
+  const auto colon = text.find(':');
+  if (const auto unit = text.substr(0, colon); unit != "example")
+    return "'" + unit + "' is no unit that offices protect, write example:EPSILON";
+  double epsilon = 0;
+  const auto* end = text.data() + text.size();
+  if (colon == std::string::npos) return "'example' needs its epsilon, as in 'example:3'";
+  const auto read = std::from_chars(text.data() + colon + 1, end, epsilon);
+  return read.ec == std::errc() && read.ptr == end && epsilon > 0 && epsilon <= 100
+             ? ""
+             : "epsilon of '" + text + "' must be a number above 0 and at most 100";
 }
 
 /// The command line. Returns the exit status, or -1 to go on.
@@ -158,6 +189,21 @@ inline int read_options(int count, char** words, options& o) {
   app.add_option("--smoothing", o.smoothing, "label smoothing")->check(number_from(0, 1));
   app.add_flag("--validate", s.validate,
                "test on some of the training people and leave the test people alone: for choosing settings");
+  app.add_option("--privacy", o.privacy,
+                 "train privately: example:EPSILON promises epsilon for one row of an office")
+      ->check(CLI::Validator(check_privacy, "UNIT:EPSILON"));
+  app.add_option("--delta", s.delta, "the chance that the promise of --privacy leaves out")
+      ->check(number_from(1e-15, 0.1))
+      ->capture_default_str();
+  app.add_option("--clip", o.clip, "private: bound on the gradient of one row")
+      ->check(number_from(1e-6, 1e6));
+  app.add_option("--sample-rate", o.rate, "private: share of an office's rows in a batch")
+      ->check(number_from(1e-6, 1));
+  app.add_option("--column-bound", o.column_bound,
+                 "private: a constant that all columns are cut to before they are scaled; 0 for no scaling")
+      ->check(number_from(0, 1e9));
+  app.add_option("--ledgers", o.ledgers,
+                 "private: folder where the offices' privacy ledgers lie (the one of --out)");
   app.add_option("--seed", s.seed, "the same seed gives the same weights on any number of threads")
       ->capture_default_str();
   app.add_option("--threads", o.threads, "threads to use")->check(positive);
@@ -166,19 +212,49 @@ inline int read_options(int count, char** words, options& o) {
   app.add_option("--out", o.out, "folder for report.html, run.jsonl, model.safetensors and the checkpoint")
       ->capture_default_str();
   app.add_option("--json", o.json, "also write the whole record to this file");
-  app.add_option(
-      "--resume", o.resume,
-      "continue the run whose checkpoint lies in this folder; takes only --threads and --json beside it");
+  app.add_option("--resume", o.resume,
+                 "continue the run whose checkpoint lies in this folder; takes only --threads, --json and "
+                 "--ledgers beside "
+                 "it");
   if (const int status = parse(app, count, words); status >= 0) return status;
   if (o.resume.empty()) return -1;
   for (const auto* option : app.get_options())
-    if (const auto& name = option->get_name();
-        option->count() > 0 && name != "--resume" && name != "--threads" && name != "--json") {
+    if (const auto& name = option->get_name(); option->count() > 0 && name != "--resume" &&
+                                               name != "--threads" && name != "--json" &&
+                                               name != "--ledgers") {
       std::cerr << "--resume takes its settings from the checkpoint, so " << name
                 << " cannot be given beside it\n";
       return 2;
     }
   return -1;
+}
+
+/// The recipe of a private run: a linear model, few large batches, no scaling that nobody paid for. Chosen on
+/// validation subjects of UCI HAR; docs/offices.md says how.
+inline void complete_privacy(const options& o, settings& s) {
+  using privet::fault;
+  if (o.privacy.empty()) {
+    privet::require(
+        !o.clip && !o.rate && !o.column_bound && o.ledgers.empty(), fault::argument,
+        "--clip, --sample-rate, --column-bound and --ledgers belong to --privacy, which is missing");
+    return;
+  }
+  privet::require(!o.batch, fault::argument,
+                  "--batch does not go with --privacy: batches are samples, say "
+                  "--sample-rate");
+  privet::require(s.optimizer == "sgd" || s.optimizer == "adam", fault::argument,
+                  "--privacy knows --optimizer sgd "
+                  "and adam, not ",
+                  s.optimizer);
+  s.unit = "example";
+  s.epsilon = std::stod(o.privacy.substr(o.privacy.find(':') + 1));
+  s.clip = o.clip.value_or(0.3), s.rate = o.rate.value_or(0.3);
+  // Constants of the data's documentation, not read off the rows.
+  s.column_bound = o.column_bound.value_or(s.kind == "uci-har" ? 1 : s.kind == "synthetic" ? 4 : 0);
+  s.standardise = s.column_bound > 0;
+  s.local_epochs = o.local_epochs.value_or(3);
+  s.cosine = true, s.weight_decay = 0, s.smoothing = 0;
+  s.lr = s.optimizer == "sgd" ? 0.3 / s.clip : 0.01, s.momentum = s.optimizer == "sgd" ? 0.9 : 0;
 }
 
 /// Fills what was not said from the recipe of the kind. Throws on a contradiction.
@@ -191,7 +267,7 @@ inline settings complete(const options& o) {
   privet::require(s.kind == "csv" || (s.label.empty() && s.group.empty()), fault::argument,
                   "--label and --group name columns of a CSV file, the kind is '", s.kind, "'");
   const auto& r = *std::ranges::find(recipes(), s.kind, &recipe::kind);
-  if (s.hidden.empty()) s.hidden = r.hidden;
+  if (s.hidden.empty() && o.privacy.empty()) s.hidden = r.hidden;
   if (s.partition.empty()) s.partition = r.partition;
   s.local_epochs = o.local_epochs.value_or(r.local_epochs);
   s.batch = o.batch.value_or(r.batch);
@@ -206,6 +282,7 @@ inline settings complete(const options& o) {
   }
   privet::require(!o.momentum || s.optimizer == "sgd", fault::argument,
                   "--momentum belongs to --optimizer sgd, not to ", s.optimizer);
+  complete_privacy(o, s);
   s.lr = o.lr.value_or(s.lr);
   s.momentum = o.momentum.value_or(s.momentum);
   s.weight_decay = o.weight_decay.value_or(s.weight_decay);

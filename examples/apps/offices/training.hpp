@@ -1,7 +1,7 @@
 #pragma once
 // The three ways to train that a run compares: federated, central, each office alone.
 
-#include "data.hpp"
+#include "privacy.hpp"
 
 #include <privet/federated/checkpoint.hpp>
 #include <privet/federated/run_record.hpp>
@@ -101,7 +101,48 @@ struct federated_run {
   std::vector<privet::round_metrics> metrics;
   privet::model_result result{.name = "federated"};
   privet::parameters<float> weights;
+  privet::moments scaling;                               ///< as agreed on; empty without
+  std::vector<std::optional<privet::ledger_head>> heads; ///< of the ledgers, in a private run
+  std::vector<std::shared_ptr<privet::ledger>> ledgers;
+  std::string stopped; ///< why rounds were left out
 };
+
+/// One office for each part of the data. Private ones pay from their ledgers, which lie in `folder`.
+inline privet::offices make_offices(const settings& s, const study& data, federated_run& run,
+                                    const std::filesystem::path& folder) {
+  using namespace privet;
+  offices parties(model_of(s, data.train.schema));
+  run.ledgers.clear();
+  for (std::size_t k = 0; k < data.offices.size(); ++k) {
+    const auto& rows = data.offices[k];
+    const auto add = [&]<class Recipe>(const Recipe& recipe) {
+      parties.add(std::make_unique<office<Recipe>>(static_cast<std::uint32_t>(k + 1), rows, recipe, s.seed));
+    };
+    if (!s.is_private()) {
+      with_recipe(s, rows.rows(), add);
+      continue;
+    }
+    const auto plan = plan_for(s, parties.model(), rows.rows(), rows.columns());
+    run.heads.resize(data.offices.size());
+    const auto account = std::make_shared<ledger>(open_account(s, folder, k + 1, rows, plan, run.heads[k]));
+    run.ledgers.push_back(account);
+    const payment pay = [account](const privacy_event& e, std::string_view what) {
+      return account->debit(e, what);
+    };
+    with_private_recipe(s, plan.noise_multiplier, pay, add);
+  }
+  return parties;
+}
+
+/// Why a round cannot be paid for; empty when it can.
+inline std::string unpaid(const settings& s, const federated_run& run) {
+  for (const auto& account : run.ledgers) {
+    auto round = std::get<privet::schedule_filter>(account->terms().filter).events.back();
+    round.count /= s.rounds;
+    if (const auto fits = account->may(round); !fits) return fits.error().message;
+  }
+  return {};
+}
 
 inline privet::json to_json(const std::vector<privet::round_metrics>& metrics) {
   auto all = privet::json::array();
@@ -125,34 +166,36 @@ inline std::vector<privet::round_metrics> metrics_from(const privet::json& lines
 
 /// Runs the rounds that are left of `run`. `after_round` sees the run after each, and may throw.
 inline void train_federated(const settings& s, const study& data, std::size_t threads, federated_run& run,
+                            const std::filesystem::path& ledgers,
                             const std::function<void(const privet::network&)>& after_round) {
   using namespace privet;
-  offices parties(model_of(s, data.train.schema));
-  for (std::size_t k = 0; k < data.offices.size(); ++k)
-    with_recipe(s, data.offices[k].rows(),
-                [&]<class Chain, class LossType>(const local_recipe<Chain, LossType>& recipe) {
-                  parties.add(std::make_unique<office<Chain, LossType>>(static_cast<std::uint32_t>(k + 1),
-                                                                        data.offices[k], recipe, s.seed));
-                });
-  aggregation_server server(fedavg{}, {.standardise = s.standardise, .seed = s.seed, .threads = threads});
+  const offices parties = make_offices(s, data, run, ledgers);
+  server_options how{.standardise = s.standardise, .seed = s.seed, .threads = threads};
+  how.least_deviation = s.is_private() ? 0.2 * s.column_bound : 0;
+  aggregation_server server(fedavg{}, how);
   const auto& model = parties.model();
   const std::size_t done = run.metrics.size();
-  server.open(parties.links(), model, done ? std::as_const(run.weights).shared() : std::span<const float>());
+  server.open(parties.links(), model, done ? std::as_const(run.weights).shared() : std::span<const float>(),
+              run.scaling);
+  if (s.is_private()) run.scaling = server.scaling();
   const auto test = s.standardise ? standardiser::from(server.scaling()).apply(data.test) : data.test;
 
   run.weights = model.make_parameters<float>();
   std::uint64_t up = 0, down = 0;
   for (std::size_t r = done; r < s.rounds; ++r) {
     const stopwatch watch;
+    run.stopped = unpaid(s, run);
+    if (!run.stopped.empty()) break;
     const auto report = server.round(r);
     std::ranges::copy(report.weights, run.weights.shared().begin());
     score(run.result, model, run.weights, test);
     run.metrics.push_back({report.round, run.result.accuracy, run.result.macro_f1, run.result.log_loss,
                            report.clients, report.bytes_up - up, report.bytes_down - down, watch.seconds()});
     up = report.bytes_up, down = report.bytes_down;
+    for (std::size_t k = 0; k < run.ledgers.size(); ++k) run.heads[k] = run.ledgers[k]->head();
     after_round(model);
   }
-  if (done == s.rounds) { // nothing was left to do
+  if (run.metrics.size() == done) { // nothing was left to do, or to pay with
     std::ranges::copy(server.weights(), run.weights.shared().begin());
     score(run.result, model, run.weights, test);
   }

@@ -6,14 +6,18 @@
 #include <privet/federated/message.hpp>
 #include <privet/nn/describe.hpp>
 #include <privet/nn/losses.hpp>
+#include <privet/privacy/private_moments.hpp>
 #include <privet/train/evaluate.hpp>
 #include <privet/train/initialise.hpp>
 #include <privet/train/local_training.hpp>
+#include <privet/train/private_local_training.hpp>
 
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace privet {
@@ -32,20 +36,55 @@ struct local_recipe {
   std::size_t epochs = 1;
   std::size_t batch = 32;
   LossType loss{};
+
+  static constexpr bool is_private = false;
+  template <class Arch>
+  local_training<network, LossType, Chain, float, Arch> training(const network& model, std::size_t rows,
+                                                                 std::uint64_t seed,
+                                                                 std::uint32_t client) const {
+    return {model, loss, steps, epochs, batch, rows, seed, client};
+  }
 };
 template <class Chain>
 local_recipe(Chain, std::size_t, std::size_t) -> local_recipe<Chain>;
+
+/// Pays for an event of a client, named for its ledger, before anything of it leaves.
+using payment = std::function<status(const privacy_event&, std::string_view what)>;
+
+/// What a client runs whose rows stay private in what it sends: Poisson batches through a chain with noise.
+///
+/// Privacy   of one row of the client, add-remove, for everything it sends: weights after each round, and the
+///           moments of its columns if it has a recipe for them. Schema, class names and the number of rows
+///           are taken to be public; losses are not sent
+template <class Chain, Loss LossType = softmax_cross_entropy>
+struct private_recipe {
+  Chain steps;
+  poisson sampler;
+  std::size_t batches = 1; ///< in a round
+  payment pay;             ///< such as a debit of the client's ledger
+  std::optional<private_moments> scaling{};
+  LossType loss{};
+
+  static constexpr bool is_private = true;
+  template <class Arch>
+  private_local_training<network, LossType, Chain, poisson, float, Arch> training(const network& model,
+                                                                                  std::size_t rows,
+                                                                                  std::uint64_t seed,
+                                                                                  std::uint32_t) const {
+    return {model, loss, steps, sampler, batches, rows, seed};
+  }
+};
 
 /// One party of a federation. It holds its rows, learns the model from a message, and answers
 /// with sums and updates only.
 ///
 /// Order     ask_schema, ask_moments, agree, architecture, (ask_start,) train ...; a message out of
 ///           order, of another schema or of the wrong size is answered with a refusal
-template <class Chain, Loss LossType = softmax_cross_entropy, class Arch = simd::default_arch>
+template <class Recipe, class Arch = simd::default_arch>
 class office : public participant {
  public:
   /// `id` counts from 1; the seed is the federation's. Throws as `dataset::check`, N001 for no rows.
-  office(std::uint32_t id, dataset<float> data, local_recipe<Chain, LossType> recipe, std::uint64_t seed)
+  office(std::uint32_t id, dataset<float> data, Recipe recipe, std::uint64_t seed)
       : id_(id), data_(std::move(data)), recipe_(std::move(recipe)), seed_(seed) {
     data_.check();
     require(data_.rows() > 0, fault::argument, "office ", id, " has no rows");
@@ -96,7 +135,18 @@ class office : public participant {
       return error::of(fault::message, "office ", id_, ": has ", data_.rows(), " rows, all clients together ",
                        *all);
     if (!data_.schema.scaling.empty()) return scaled_already();
-    auto sums = moments::of(data_).values;
+    std::vector<double> sums;
+    if constexpr (Recipe::is_private) {
+      if (!recipe_.scaling)
+        return error::of(fault::leak, "office ", id_,
+                         ": trains privately and has no budget for moments of its columns; scale by public "
+                         "constants");
+      if (auto paid = recipe_.pay(recipe_.scaling->event(data_.columns()), "moments of the columns"); !paid)
+        return paid.error();
+      sums = recipe_.scaling->release(data_).values;
+    } else {
+      sums = moments::of(data_).values;
+    }
     for (auto& x : sums) x /= static_cast<double>(*all);
     return make(message_kind::moments, m, encode_numbers(std::span<const double>(sums)));
   }
@@ -130,8 +180,7 @@ class office : public participant {
     check_rows(*model, data_.view(), std::span<const std::int32_t>(data_.labels));
     training_.reset(); // a model that does not fit into memory leaves none, not half of one
     weights_ = model->template make_parameters<float>();
-    training_.emplace(*model, recipe_.loss, recipe_.steps, recipe_.epochs, recipe_.batch, data_.rows(), seed_,
-                      id_);
+    training_.emplace(recipe_.template training<Arch>(*model, data_.rows(), seed_, id_));
     return make(message_kind::ready, m, encode_number(weights_.shared().size()));
   }
 
@@ -161,14 +210,26 @@ class office : public participant {
                        order->examples);
 
     std::ranges::copy(order->weights, shared.begin());
-    const auto done = training_->run(weights_, data_.view(), data_.labels, m.round);
-    if (!std::isfinite(done.loss))
-      return error::of(fault::range, "office ", id_, ": training diverged, its loss is ", done.loss,
-                       "; a lower learning rate may help");
     client_update u;
+    if constexpr (Recipe::is_private) {
+      const auto pay = [&](const privacy_event& e) { return recipe_.pay(e, concat("round ", m.round + 1)); };
+      if (auto done = training_->run(weights_, data_.view(), data_.labels, m.round, pay); !done)
+        return done.error();
+      u.steps = training_->steps_per_round(); // and no loss
+      for (const float w : weights_.shared())
+        if (!std::isfinite(w))
+          return error::of(
+              fault::range, "office ", id_,
+              ": noise has driven its weights out of their range; a lower learning rate may help");
+    } else {
+      const auto done = training_->run(weights_, data_.view(), data_.labels, m.round);
+      if (!std::isfinite(done.loss))
+        return error::of(fault::range, "office ", id_, ": training diverged, its loss is ", done.loss,
+                         "; a lower learning rate may help");
+      u.steps = done.steps;
+      u.loss = done.loss;
+    }
     u.examples = data_.rows();
-    u.steps = done.steps;
-    u.loss = done.loss;
     u.weight = static_cast<double>(data_.rows()) / static_cast<double>(order->examples);
     u.shared.resize(shared.size());
     for (std::size_t i = 0; i < shared.size(); ++i)
@@ -190,10 +251,12 @@ class office : public participant {
 
   std::uint32_t id_;
   dataset<float> data_;
-  local_recipe<Chain, LossType> recipe_;
+  Recipe recipe_;
   std::uint64_t seed_;
   bool agreed_ = false;
-  std::optional<local_training<network, LossType, Chain, float, Arch>> training_;
+  using training = decltype(std::declval<const Recipe&>().template training<Arch>(
+      std::declval<const network&>(), 0, 0, 0));
+  std::optional<training> training_;
   parameters<float> weights_;
 };
 

@@ -44,13 +44,14 @@ class offices {
           std::uint64_t seed = 0)
       : offices(model, std::move(data), local.recipe(), seed) {}
 
-  template <class List, class Chain, class LossType>
-  offices(const layer_stack<List>& model, std::vector<dataset<float>> data,
-          const local_recipe<Chain, LossType>& recipe, std::uint64_t seed = 0)
+  template <class List, class Recipe>
+    requires requires { Recipe::is_private; }
+  offices(const layer_stack<List>& model, std::vector<dataset<float>> data, const Recipe& recipe,
+          std::uint64_t seed = 0)
       : model_(model) {
     for (auto& rows : data) {
       const auto id = static_cast<std::uint32_t>(members_.size() + 1);
-      add(std::make_unique<office<Chain, LossType>>(id, std::move(rows), recipe, seed));
+      add(std::make_unique<office<Recipe>>(id, std::move(rows), recipe, seed));
     }
   }
 

@@ -35,6 +35,8 @@ struct run_record {
   std::size_t parameters = 0; ///< of the network
   double seconds = 0;         ///< the whole run
   std::vector<std::string> notes{};
+  /// Of a private run: what is guaranteed, name and value, as they are shown.
+  std::vector<std::pair<std::string, std::string>> privacy{};
 };
 
 /// What a federation knows after a round; bytes and seconds are those of the round.
@@ -67,38 +69,43 @@ inline json to_json(const run_record& record, const model_result& model) {
                        {"precision", model.confusion.precision(c)},
                        {"recall", model.confusion.recall(c)},
                        {"f1", model.confusion.f1(c)}});
-  return {{"name", valid_utf8(model.name)},
-          {"accuracy", model.accuracy},
-          {"macro_f1", model.macro_f1},
-          {"log_loss", model.log_loss},
-          {"seconds", model.seconds},
-          {"classes", std::move(classes)}};
+  return {{"name", valid_utf8(model.name)}, {"accuracy", model.accuracy}, {"macro_f1", model.macro_f1},
+          {"log_loss", model.log_loss},     {"seconds", model.seconds},   {"classes", std::move(classes)}};
 }
 
 } // namespace detail
 
 /// The record as one object: `settings`, `rounds` (test accuracy of the federated model after each),
 /// `central`, `alone` (a list), `federated`, `parameters`, `bytes_up`, `bytes_down` (of the federation),
-/// `seconds` (of the whole run). Each model has `name`, `accuracy`, `macro_f1`, `log_loss`, `seconds` (of its
-/// training) and `classes`, a list of `name`, `precision`, `recall` and `f1`.
+/// `seconds` (of the whole run); of a private run also `privacy`, and no `central` or `alone`. Each model has
+/// `name`, `accuracy`, `macro_f1`, `log_loss`, `seconds` (of its training) and `classes`, a list of `name`,
+/// `precision`, `recall` and `f1`.
 ///
 /// Ensures   valid UTF-8 whatever the names hold; NaN and infinity are written as null
 /// Errors    N003: a confusion matrix with another number of classes than the record
 /// Test      tests/federated/run_record.test.cpp
 inline json to_json(const run_record& record) {
-  json settings = json::object(), alone = json::array();
+  json settings = json::object(), alone = json::array(), privacy = json::object();
+  for (const auto& [name, value] : record.privacy)
+    privacy[detail::valid_utf8(name)] = detail::valid_utf8(value);
   for (const auto& [name, value] : record.settings)
     settings[detail::valid_utf8(name)] = detail::valid_utf8(value);
   for (const model_result& office : record.alone) alone.push_back(detail::to_json(record, office));
-  return {{"settings", std::move(settings)},
-          {"rounds", record.federated.curve},
-          {"central", detail::to_json(record, record.central)},
-          {"alone", std::move(alone)},
-          {"federated", detail::to_json(record, record.federated)},
-          {"parameters", record.parameters},
-          {"bytes_up", record.federated.bytes_up},
-          {"bytes_down", record.federated.bytes_down},
-          {"seconds", record.seconds}};
+  json whole = {{"settings", std::move(settings)},
+                {"rounds", record.federated.curve},
+                {"central", detail::to_json(record, record.central)},
+                {"alone", std::move(alone)},
+                {"federated", detail::to_json(record, record.federated)},
+                {"parameters", record.parameters},
+                {"bytes_up", record.federated.bytes_up},
+                {"bytes_down", record.federated.bytes_down},
+                {"seconds", record.seconds}};
+  if (!record.privacy.empty()) {
+    whole["privacy"] = std::move(privacy);
+    // Models that were trained on the rows without noise are not part of a private run.
+    whole.erase("central"), whole.erase("alone");
+  }
+  return whole;
 }
 
 /// A line of `run.jsonl`: `json_text(round_line(metrics))` and a line feed.

@@ -35,6 +35,7 @@ enum class starter {
 struct server_options {
   std::size_t clients_per_round = 0; ///< drawn anew each round; 0 means all
   bool standardise = true;           ///< agree on one mean and deviation per column before round 1
+  double least_deviation = 0;        ///< of a column, where moments with noise say less
   starter start = starter::authority;
   std::uint64_t seed = 0;
   std::size_t threads = 1; ///< how many clients to wait for at once; never changes the result
@@ -68,8 +69,10 @@ class aggregation_server {
       : aggregator_(std::move(aggregator)), options_(options) {}
 
   /// Compares the clients' schemas, agrees on the scaling, sends the model. Weights start anew, or
-  /// from `weights` when a run is taken up again.
-  void open(std::span<transport* const> clients, const network& model, std::span<const float> weights = {}) {
+  /// from `weights` when a run is taken up again; then the clients are not asked for the moments again if
+  /// `scaling` holds those that were agreed on: a private client would have to pay for them twice.
+  void open(std::span<transport* const> clients, const network& model, std::span<const float> weights = {},
+            const moments& scaling = {}) {
     const std::size_t size = model.sizes().shared;
     require(!clients.empty(), fault::argument, "a federation needs at least one client");
     require(weights.empty() || weights.size() == size, fault::shape, "a start from ", weights.size(),
@@ -79,7 +82,7 @@ class aggregation_server {
       clients_.push_back({clients[i], static_cast<std::uint32_t>(i + 1), 0});
     bytes_up_ = bytes_down_ = 0;
     compare_schemas();
-    agree_on_scaling();
+    agree_on_scaling(scaling);
     send_model(model);
     weights_ = weights.empty() ? first_weights(model) : std::vector<float>(weights.begin(), weights.end());
   }
@@ -216,9 +219,13 @@ class aggregation_server {
 
   /// Count, sum and sum of squares pass the same fixed-point sum as updates do. The range of 2^44
   /// is that of a column's mean square, so values up to four million fit.
-  void agree_on_scaling() {
-    moments_ = {};
-    if (options_.standardise) {
+  void agree_on_scaling(const moments& known) {
+    moments_ = known;
+    if (!known.values.empty()) {
+      require(known.values.size() == 3 * schema_.features.size(), fault::state, "a scaling of ",
+              known.columns(), " columns, the clients have ", schema_.features.size());
+      schema_.scaling = standardiser::from(moments_).fingerprint();
+    } else if (options_.standardise) {
       const fixed_point wide{.fraction_bits = 64, .whole_bits = 44};
       const std::size_t columns = schema_.features.size();
       fixed_sum sum(3 * columns, wide);
@@ -234,6 +241,12 @@ class aggregation_server {
             expect(c, sum.add(std::span<const double>(values)));
           });
       for (std::size_t i = 0; i < sum.size(); ++i) moments_.values.push_back(sum[i]);
+      if (const double least = options_.least_deviation; least > 0)
+        for (std::size_t c = 0; c < columns; ++c) {
+          const double n = moments_.count(c), mean = moments_.sum(c) / n;
+          double& squares = moments_.values[2 * columns + c];
+          squares = std::max(squares, n * (mean * mean + least * least));
+        }
       schema_.scaling = standardiser::from(moments_).fingerprint();
     }
     ask(clients_, make(message_kind::agree, 0, encode_numbers(std::span<const double>(moments_.values))),
