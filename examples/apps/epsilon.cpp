@@ -6,13 +6,13 @@
 #include <privet/core/file.hpp>
 #include <privet/core/json.hpp>
 #include <privet/privacy/calibrate.hpp>
+#include <privet/privacy/event_json.hpp>
 #include <privet/privacy/gdp.hpp>
 #include <privet/privacy/rdp.hpp>
 #include <privet/privacy/zcdp.hpp>
 
 #include <fmt/format.h>
 
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -28,8 +28,6 @@ struct options {
   bool json = false;
 };
 
-constexpr std::array relations = {neighbours::add_remove, neighbours::replace_one, neighbours::zero_out};
-
 std::string in_words(neighbours relation) {
   switch (relation) {
     case neighbours::add_remove:
@@ -41,70 +39,15 @@ std::string in_words(neighbours relation) {
   }
 }
 
-neighbours relation_of(const std::string& word) {
-  std::vector<std::string> names;
-  for (const auto r : relations) {
-    if (word == name_of(r)) return r;
-    names.emplace_back(name_of(r));
-  }
-  fail(fault::argument, "events: the relation '", word, "' is not known, the nearest is '",
-       apps::nearest(word, names), "'");
-}
-
-privacy_event event_of(const json& item, const options& o, std::size_t index) {
-  const std::string place = concat("event ", index);
-  const auto mechanism = read_member<std::string>(item, "mechanism", place).value();
-  const std::vector<std::string> names = {"subsampled_gaussian", "gaussian", "laplace", "randomized_response",
-                                          "discrete_gaussian",   "tree",     "shuffle"};
-  std::vector<std::string> keys = {"mechanism", "steps", "relation"};
-  const auto takes = [&](std::vector<std::string> own) {
-    keys.insert(keys.end(), own.begin(), own.end());
-    for (const auto& [key, value] : item.items())
-      if (std::ranges::find(keys, key) == keys.end())
-        fail(fault::argument, place, ": ", mechanism, " has no '", key, "', the nearest is '",
-             apps::nearest(key, keys), "'");
-  };
-  const auto number = [&](const char* key) { return read_member<double>(item, key, place).value(); };
-  const auto integer = [&](const char* key) { return read_member<std::uint32_t>(item, key, place).value(); };
-  privacy_event e;
-  if (mechanism == "subsampled_gaussian") {
-    takes({"sigma", "q"});
-    e.mechanism = event::subsampled_gaussian{number("sigma"), number("q")};
-  } else if (mechanism == "gaussian") {
-    takes({"sigma"});
-    e.mechanism = event::gaussian{number("sigma")};
-  } else if (mechanism == "laplace") {
-    takes({"scale"});
-    e.mechanism = event::laplace{number("scale")};
-  } else if (mechanism == "randomized_response" || mechanism == "randomised_response") {
-    takes({"epsilon0", "k"});
-    e.mechanism = event::randomised_response{number("epsilon0"), item.contains("k") ? integer("k") : 2};
-  } else if (mechanism == "discrete_gaussian") {
-    takes({"sigma"});
-    e.mechanism = event::discrete_gaussian{number("sigma")};
-  } else if (mechanism == "tree") {
-    takes({"sigma", "height"});
-    e.mechanism = event::tree{number("sigma"), integer("height")};
-  } else if (mechanism == "shuffle") {
-    takes({"epsilon0", "users"});
-    e.mechanism =
-        event::shuffle{number("epsilon0"), read_member<std::uint64_t>(item, "users", place).value()};
-  } else {
-    fail(fault::argument, place, ": the mechanism '", mechanism, "' is not known, the nearest is '",
-         apps::nearest(mechanism, names), "'");
-  }
-  if (item.contains("steps")) e.count = read_member<std::uint64_t>(item, "steps", place).value();
-  e.relation = relation_of(
-      item.contains("relation") ? read_member<std::string>(item, "relation", place).value() : o.relation);
-  return e;
-}
-
 std::vector<privacy_event> events_from(const options& o) {
   const auto document = parse_json(read_text(o.events).value(), o.events).value();
   require(document.is_array() && !document.empty(), fault::format, o.events, ": got ", document.type_name(),
           ", expected an array of events");
   std::vector<privacy_event> events;
-  for (const auto& item : document) events.push_back(event_of(item, o, events.size()));
+  for (const auto& item : document)
+    events.push_back(
+        read_event(item, concat("event ", events.size()), read_relation(o.relation, "--relation").value())
+            .value());
   return events;
 }
 
@@ -137,7 +80,8 @@ privacy_event run_of(const options& o) {
     rate = *o.rate;
     steps = static_cast<std::uint64_t>(*o.steps);
   }
-  return {event::subsampled_gaussian{o.noise.value_or(1), rate}, steps, relation_of(o.relation)};
+  return {event::subsampled_gaussian{o.noise.value_or(1), rate}, steps,
+          read_relation(o.relation, "--relation").value()};
 }
 
 struct answer {
