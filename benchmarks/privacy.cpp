@@ -1,18 +1,35 @@
-// Reports of local randomisers, from the source of secrets.
+// Private training steps in every form of noise, accountants, and reports of local randomisers, from the
+// source of secrets.
 
 #include "support/compare.hpp"
+#include "support/script.hpp"
 
+#include <privet/nn/activations.hpp>
+#include <privet/nn/dense.hpp>
+#include <privet/nn/losses.hpp>
+#include <privet/nn/sequential.hpp>
+#include <privet/optim/sgd.hpp>
+#include <privet/privacy/clip.hpp>
 #include <privet/privacy/duchi.hpp>
+#include <privet/privacy/gaussian.hpp>
 #include <privet/privacy/hadamard_response.hpp>
 #include <privet/privacy/local_hashing.hpp>
 #include <privet/privacy/piecewise.hpp>
+#include <privet/privacy/pld.hpp>
 #include <privet/privacy/randomised_response.hpp>
 #include <privet/privacy/rappor.hpp>
 #include <privet/privacy/subset_selection.hpp>
 #include <privet/privacy/unary_encoding.hpp>
 #include <privet/random/system.hpp>
+#include <privet/train/initialise.hpp>
+#include <privet/train/step.hpp>
 
+#include <initializer_list>
 #include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
 
 namespace {
 
@@ -39,10 +56,81 @@ void row_of(compare::table& table, const std::string& name, F report) {
   });
 }
 
+/// A model, rows to train it on and a batch that names them as a sample would: in order, not in a run.
+template <class Model>
+struct setting {
+  Model model;
+  std::vector<float> x;
+  std::vector<std::int32_t> labels;
+
+  explicit setting(const Model& m) : model(m), x(1024 * m.in_width()), labels(1024) {
+    replayable_random source(1);
+    fill_normal(source, std::span(x));
+    for (auto& label : labels) label = static_cast<std::int32_t>(uniform_below(source, model.out_width()));
+  }
+};
+
+template <class Model, class Chain>
+void step_of(compare::table& table, const std::string& name, const std::string& side, std::size_t batch,
+             const std::shared_ptr<setting<Model>>& s, const Chain& steps) {
+  std::vector<std::uint32_t> rows(batch);
+  for (std::size_t i = 0; i < batch; ++i) rows[i] = static_cast<std::uint32_t>(i * 1024 / batch);
+  auto step = std::make_shared<training_step<Model, softmax_cross_entropy, Chain>>(
+      s->model, softmax_cross_entropy{}, steps);
+  auto p = std::make_shared<parameters<float>>(initialise(s->model, 1));
+  auto state = std::make_shared<chain_state<float>>(step->init());
+  table.time({.name = name}, side, [=] {
+    (*step)(*p, *state, rows_view<float>{s->x.data(), 1024, s->model.in_width()}, s->labels.data(), rows,
+            static_cast<double>(batch));
+  });
+}
+
+/// The default, and what of it costs what.
+template <class Model>
+void steps_of(compare::table& table, const char* letter, const std::shared_ptr<setting<Model>>& s,
+              std::initializer_list<std::size_t> batches) {
+  const clip_l2 clip{.bound = 1};
+  const gaussian noise{.noise_multiplier = 1};
+  const sgd descent{.learning_rate = 1e-4};
+  for (const std::size_t batch : batches) {
+    const auto name = concat("private step ", letter, " batch ", batch);
+    step_of(table, name, compare::ours, batch, s, chain(clip, average_over_batch{}, noise, descent));
+    step_of(table, name, "float noise", batch, s,
+            chain(clip, average_over_batch{}, noise.in_floating_point(), descent));
+    step_of(table, name, "clip alone", batch, s, chain(clip, average_over_batch{}, descent));
+    step_of(table, name, "no privacy", batch, s, chain(average_over_batch{}, descent));
+  }
+}
+
+void epsilon_of(compare::table& table, const std::string& name, double noise, double rate,
+                std::uint64_t steps) {
+  table.time({.name = name}, compare::ours, [=] {
+    pld_accountant spent;
+    spent.compose({event::subsampled_gaussian{noise, rate}, steps});
+    benchmark::DoNotOptimize(spent.epsilon(1e-5).upper);
+  });
+}
+
 } // namespace
 
 int main(int count, char** words) {
   compare::table table("privacy", count, words);
+  const std::string peers = table.option("--private");
+  const auto a = std::make_shared<setting<decltype(sequential{dense<43, 128>{}, relu{}, dense<128, 6>{}})>>(
+      sequential{dense<43, 128>{}, relu{}, dense<128, 6>{}});
+  const sequential b_model{dense<561, 128>{}, relu{}, dense<128, 32>{}, relu{}, dense<32, 6>{}};
+  const auto b = std::make_shared<setting<std::remove_const_t<decltype(b_model)>>>(b_model);
+  steps_of(table, "A", a, {10, 32, 256});
+  steps_of(table, "B", b, {32, 256});
+  epsilon_of(table, "epsilon of 2250 steps", 1.5, 0.04, 2250);
+  epsilon_of(table, "epsilon of 14062 steps", 1.1, 256.0 / 60000, 14062);
+  epsilon_of(table, "epsilon of 10^5 steps", 1, 1e-4, 100'000);
+  epsilon_of(table, "epsilon of 10^6 steps", 1, 1e-4, 1'000'000);
+  if (peers.empty() || !compare::run_script(peers, [&](const auto& name, const auto& side, double seconds) {
+        table.measured({.name = name}, side, seconds);
+      }))
+    table.left_out("Opacus, dp-accounting");
+
   system_random source;
   row(table, "randomised_response", randomised_response(1, categories), source);
   row(table, "hadamard_response", hadamard_response(1, categories), source);

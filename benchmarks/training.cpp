@@ -2,6 +2,7 @@
 
 #include "peers/mlp.hpp"
 #include "support/compare.hpp"
+#include "support/script.hpp"
 
 #include <privet/core/aligned.hpp>
 #include <privet/nn/activations.hpp>
@@ -192,24 +193,12 @@ std::vector<std::shared_ptr<peers::mlp>> add(compare::table& table, const row& r
   return all;
 }
 
-/// What peers/pytorch.py prints: the version, then a name and seconds in each line. It runs by itself
-/// before everything else, on the same core, and keeps freed memory as this process does.
 void add_pytorch(compare::table& table, const std::string& script, std::span<const row> rows) {
-  const auto command = concat(
-      "MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=1073741824 /usr/bin/python3 -P '", script, "'");
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
-  require(pipe != nullptr, fault::file, "cannot run ", command);
-  char line[128];
-  std::string version;
-  while (std::fgets(line, sizeof line, pipe.get())) {
-    const std::string text(line, std::strcspn(line, "\n"));
-    const auto tab = text.find('\t');
-    if (tab == text.npos) version = "PyTorch " + text + " eager";
+  const bool any = compare::run_script(script, [&](const auto& name, const auto& side, double seconds) {
     for (const auto& r : rows)
-      if (tab != text.npos && text.substr(0, tab) == r.name)
-        table.measured(r.job(), version, std::stod(text.substr(tab + 1)));
-  }
-  if (version.empty()) table.left_out("PyTorch for python3");
+      if (name == r.name) table.measured(r.job(), side, seconds);
+  });
+  if (!any) table.left_out("PyTorch for python3");
 }
 
 } // namespace

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The rows of the training table in eager PyTorch: prints the version, then `name<tab>seconds` for each row.
+"""The rows of the training table in eager PyTorch: prints `row<tab>side<tab>seconds` for each.
 
 CPU time of one thread, median of eleven blocks of at least 20 ms. Batches are slices, never copies; a DataLoader
 would add several times the step itself.
@@ -68,11 +68,10 @@ def seconds(step):
 torch.set_num_threads(1)
 torch.set_num_interop_threads(1)
 torch.manual_seed(1)
-print(torch.__version__, flush=True)
 for name, kind, batch in ROWS:
     rows, widths = MODELS[kind]
     x = torch.randn(rows, widths[0])
     labels = x[:, :widths[-1]].argmax(1)
     model = torch.nn.Sequential(*layers(widths))
     step = training(x, labels, model, batch) if batch else inference(x, model)
-    print(f"{name}\t{seconds(step):.9f}", flush=True)
+    print(f"{name}\tPyTorch {torch.__version__} eager\t{seconds(step):.9f}", flush=True)
