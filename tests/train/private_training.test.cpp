@@ -302,3 +302,34 @@ TEST_CASE("a network that arrived as text trains privately like the model in the
   };
   CHECK(weights(model) == weights(arrived));
 }
+
+TEST_CASE("a gradient whose squares underflow is bounded all the same") {
+  const auto norm_after = [](const auto& bound, std::size_t out) {
+    const sequential wide{dense<>{1, out}};
+    training_step step{wide, mean_squared_error{},
+                       chain(bound, average_over_batch{}, sgd{.learning_rate = 1})};
+    auto p = wide.make_parameters();
+    auto state = step.init();
+    const float x = 1.7e19f; // times a delta of 1e-19 a gradient of 1.7 for each output
+    const std::vector<float> targets(out, -0.5f * static_cast<float>(out) * 1e-19f);
+    const std::uint32_t row = 0;
+    step(p, state, {&x, 1, 1}, targets.data(), std::span(&row, 1), 1);
+    double squares = 0;
+    for (const float w : p.trained()) squares += static_cast<double>(w) * w;
+    return std::sqrt(squares);
+  };
+  for (const std::size_t out : {1u, 8u, 1000u}) {
+    CHECK(norm_after(clip_l2{.bound = 1}, out) <= 1.0001);
+    CHECK(norm_after(clip_l2{.bound = 0.01}, out) <= 0.010001);
+    CHECK(norm_after(clip_l2{.bound = 1}.automatic(), out) <= 1.0001);
+    CHECK(norm_after(clip_l2{.bound = 1}.by_layer(), out) <= 1.0001);
+  }
+}
+
+TEST_CASE("public coins are accounted for rows that are zeroed out, not removed") {
+  trainer train{model, softmax_cross_entropy{}, recipe, public_poisson{.rate = 0.02, .seed = 1},
+                pld_accountant{}};
+  CHECK(train.event(500).relation == neighbours::zero_out);
+  trainer secret{model, softmax_cross_entropy{}, recipe, poisson{.rate = 0.02}, pld_accountant{}};
+  CHECK(secret.event(500).relation == neighbours::add_remove);
+}

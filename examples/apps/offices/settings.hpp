@@ -249,12 +249,13 @@ inline void complete_privacy(const options& o, settings& s) {
   s.unit = "example";
   s.epsilon = std::stod(o.privacy.substr(o.privacy.find(':') + 1));
   s.clip = o.clip.value_or(0.3), s.rate = o.rate.value_or(0.3);
-  // Constants of the data's documentation, not read off the rows.
-  s.column_bound = o.column_bound.value_or(s.kind == "uci-har" ? 1 : s.kind == "synthetic" ? 4 : 0);
+  // By the data's documentation, not read off the rows. Of WISDM's kind each column has its own constant.
+  s.column_bound = o.column_bound.value_or(s.kind == "csv" ? 0 : 1);
   s.standardise = s.column_bound > 0;
   s.local_epochs = o.local_epochs.value_or(3);
   s.cosine = true, s.weight_decay = 0, s.smoothing = 0;
-  s.lr = s.optimizer == "sgd" ? 0.3 / s.clip : 0.01, s.momentum = s.optimizer == "sgd" ? 0.9 : 0;
+  s.lr = s.optimizer == "sgd" ? (s.kind == "uci-har" ? 0.3 : 1.0) / s.clip : 0.01,
+  s.momentum = s.optimizer == "sgd" ? 0.9 : 0;
 }
 
 /// Fills what was not said from the recipe of the kind. Throws on a contradiction.

@@ -100,7 +100,8 @@ poisson_from<Source> poisson::drawn_from(Source& source) const {
 }
 
 /// The same sampler with coins that somebody else may know, such as those of a seed that was published: a
-/// step is accounted as if every row were in it.
+/// step is accounted as if every row were in it, for neighbours in which a row is zeroed out: a coin belongs to
+/// the place of a row, and one row fewer would move the others to other coins.
 struct public_poisson {
   double rate = 0.01;
   std::uint64_t seed = 0;

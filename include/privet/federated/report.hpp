@@ -314,8 +314,10 @@ struct bar {
 };
 
 inline std::vector<bar> bars_of(const run_record& record) {
-  std::vector<bar> bars{{"central", name_or(record.central, "Central"), record.central.accuracy},
-                        {"federated", name_or(record.federated, "Federated"), record.federated.accuracy}};
+  std::vector<bar> bars;
+  if (record.privacy.empty())
+    bars.push_back({"central", name_or(record.central, "Central"), record.central.accuracy});
+  bars.push_back({"federated", name_or(record.federated, "Federated"), record.federated.accuracy});
   const auto* best = best_alone(record);
   for (const model_result& office : record.alone)
     bars.push_back({&office == best ? "best" : "other", name_or(office, "Office"), office.accuracy});
@@ -392,7 +394,8 @@ inline std::string models_table(const run_record& record) {
   };
   std::string table = "<table class=\"facts\">\n" +
                       head_row({"Model", "Accuracy", "Macro-F1", "Log loss", "Sent", "Received", "Time"});
-  table += row("", "Central", record.central) + row("strong", "Federated", record.federated);
+  if (record.privacy.empty()) table += row("", "Central", record.central);
+  table += row("strong", "Federated", record.federated);
   for (const auto& office : record.alone) table += row("", "Office", office);
   return scrolling("", "Numbers of every model", table + "</tbody></table>\n");
 }
@@ -477,11 +480,20 @@ inline std::string opening(const run_record& record) {
     out += concat("<div class=\"", kind, "\"><dt>", label, "</dt><dd>", percent(value), "</dd></div>\n");
   };
   tile("federated", ours, "Federated");
-  tile("central", record.central.accuracy, "Central: all data in one place");
+  if (record.privacy.empty()) tile("central", record.central.accuracy, "Central: all data in one place");
   if (best)
     tile("best", best->accuracy,
          concat("Best office alone: <bdi>", escaped(name_or(*best, "Office")), "</bdi>"));
   return out + "</dl>\n";
+}
+
+/// Names and values, one in a row.
+inline std::string facts(const std::vector<std::pair<std::string, std::string>>& all) {
+  std::string out = "<table class=\"facts\">\n<tbody>\n";
+  for (const auto& [name, value] : all)
+    out += concat("<tr><th scope=\"row\">", escaped(name), "</th><td class=\"long\">", escaped(value),
+                  "</td></tr>\n");
+  return out + "</tbody></table>\n";
 }
 
 inline std::string section(std::string_view title, std::string_view note) {
@@ -529,13 +541,15 @@ inline std::string html_report(const run_record& record) {
   }
   out += section("Every model in numbers", "Bytes are those of all offices together, over all rounds.");
   out += models_table(record);
+  if (!record.privacy.empty()) {
+    out += section("What is promised",
+                   "Models that were trained on the same rows without noise would tell what the noise hides: "
+                   "there are none to compare with.");
+    out += facts(record.privacy);
+  }
   if (!record.settings.empty()) {
     out += section("Settings", "What the run was told to do.");
-    out += "<table class=\"facts\">\n<tbody>\n";
-    for (const auto& [name, value] : record.settings)
-      out += concat("<tr><th scope=\"row\">", escaped(name), "</th><td class=\"long\">", escaped(value),
-                    "</td></tr>\n");
-    out += "</tbody></table>\n";
+    out += facts(record.settings);
   }
   if (!record.notes.empty()) {
     out += "<h2>Notes</h2>\n<ul>\n";

@@ -155,9 +155,14 @@ struct gaussian_noise {
     return {event::subsampled_gaussian{multiplier(sum), poisson_batches::exact_rate(sampler.rate)}, 1,
             neighbours::add_remove, distance(sum) + sampler.overflow(rows)};
   }
+  /// Zero-out: coins that others know belong to the places of rows, and a row that is gone would move the rest.
   privacy_event event(const public_poisson& sampler, std::size_t rows, const bounded_sum& sum) const {
-    return {event::gaussian{multiplier(sum)}, 1, neighbours::add_remove,
+    return {event::gaussian{multiplier(sum)}, 1, neighbours::zero_out,
             distance(sum) + sampler.law().overflow(rows)};
+  }
+  /// Of a sum over all rows.
+  privacy_event event(const bounded_sum& sum) const {
+    return {event::gaussian{multiplier(sum)}, 1, neighbours::add_remove, distance(sum)};
   }
 
  private:
@@ -232,6 +237,7 @@ struct gaussian {
   double factor_beside(double count_noise) const { return as_form().factor_beside(count_noise); }
   template <class Sampler>
   static auto kind(const Sampler& s) -> decltype(form::kind(s));
+  privacy_event event(const bounded_sum& sum) const { return as_form().event(sum); }
   template <class Sampler>
   privacy_event event(const Sampler& sampler, std::size_t rows, const bounded_sum& sum) const {
     return as_form().event(sampler, rows, sum);

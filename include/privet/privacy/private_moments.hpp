@@ -36,8 +36,7 @@ struct private_moments {
   /// What a release of so many columns does to one row.
   privacy_event event(std::size_t columns) const {
     // Sums of doubles: 2^32 rows round by less than 2^-20 of the sensitivity.
-    return gaussian{noise_multiplier}.event(public_poisson{.rate = 1}, 1,
-                                            {.parameters = 2 * columns, .rounding = 0x1p-20});
+    return gaussian{noise_multiplier}.event({.parameters = 2 * columns, .rounding = 0x1p-20});
   }
 
   template <class T>

@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <limits>
 #include <span>
 
 namespace privet::simd::inline PRIVET_ISA {
@@ -51,14 +52,19 @@ batch<T, Arch> squares_of_rows(const T* x, Width width, std::size_t rows) noexce
 
 /// norms[r] += (|x_r|^2 + 1) |y_r|^2 for each of the rows: the squared norm of the outer product of x_r and
 /// y_r beside y_r itself. x (rows, in), y (rows, out).
+///
+/// Ensures  never less than it by more than rounding: squares of y that underflow count as if they did not, or
+///          a large x beside a tiny y would have a norm of zero
 template <class Arch = default_arch, class T, class In, class Out>
 void add_outer_squares(std::size_t rows, In in, const T* x, Out out, const T* y, T* norms) noexcept {
   constexpr std::size_t lanes = width<T, Arch>;
-  const auto one = simd::broadcast<Arch>(T{1});
+  const auto one = simd::broadcast<Arch>(T{1}),
+             least = simd::broadcast<Arch>(static_cast<T>(static_cast<std::size_t>(out)) *
+                                           std::numeric_limits<T>::min());
   for (std::size_t r = 0; r < rows; r += lanes) {
     const std::size_t left = rows - r;
     const auto squares = detail::squares_of_rows<Arch>(x + r * in, in, left) + one,
-               others = detail::squares_of_rows<Arch>(y + r * out, out, left);
+               others = detail::squares_of_rows<Arch>(y + r * out, out, left) + least;
     const auto add = [&](auto n) {
       simd::store_lanes<Arch, T>(norms + r, simd::fma(squares, others, simd::load_lanes<Arch>(norms + r, n)),
                                  n);
