@@ -2,10 +2,12 @@
 // Everything in privacy/. Written by tools/generate_floor_headers.
 
 #include <privet/privacy/accountant.hpp>
+#include <privet/privacy/banded_matrix.hpp>
 #include <privet/privacy/calibrate.hpp>
 #include <privet/privacy/clip.hpp>
 #include <privet/privacy/duchi.hpp>
 #include <privet/privacy/event.hpp>
+#include <privet/privacy/exponential.hpp>
 #include <privet/privacy/fft.hpp>
 #include <privet/privacy/frequency_estimate.hpp>
 #include <privet/privacy/frequency_oracle.hpp>
@@ -14,6 +16,7 @@
 #include <privet/privacy/gdp.hpp>
 #include <privet/privacy/golden_section.hpp>
 #include <privet/privacy/hadamard_response.hpp>
+#include <privet/privacy/laplace.hpp>
 #include <privet/privacy/ledger.hpp>
 #include <privet/privacy/ledger_filter.hpp>
 #include <privet/privacy/ledger_group.hpp>
@@ -21,6 +24,7 @@
 #include <privet/privacy/loss_lattice.hpp>
 #include <privet/privacy/loss_part.hpp>
 #include <privet/privacy/loss_profile.hpp>
+#include <privet/privacy/noise_share.hpp>
 #include <privet/privacy/numeric_mean.hpp>
 #include <privet/privacy/piecewise.hpp>
 #include <privet/privacy/pld.hpp>
@@ -28,12 +32,15 @@
 #include <privet/privacy/privacy_loss.hpp>
 #include <privet/privacy/private_coin.hpp>
 #include <privet/privacy/private_moments.hpp>
+#include <privet/privacy/pure_noise.hpp>
 #include <privet/privacy/randomised_response.hpp>
 #include <privet/privacy/rappor.hpp>
 #include <privet/privacy/rdp.hpp>
 #include <privet/privacy/shuffle.hpp>
+#include <privet/privacy/sparse_vector.hpp>
 #include <privet/privacy/special_functions.hpp>
 #include <privet/privacy/subset_selection.hpp>
+#include <privet/privacy/tree_aggregation.hpp>
 #include <privet/privacy/unary_encoding.hpp>
 #include <privet/privacy/zcdp.hpp>
 

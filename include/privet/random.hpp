@@ -10,5 +10,6 @@
 #include <privet/random/normal.hpp>
 #include <privet/random/replayable.hpp>
 #include <privet/random/rounded_normal.hpp>
+#include <privet/random/skellam.hpp>
 #include <privet/random/system.hpp>
 #include <privet/random/system_aes.hpp>

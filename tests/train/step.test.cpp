@@ -319,10 +319,10 @@ TEST_CASE("a private step allocates nothing, and little before it") {
     return test::heap::alive - before;
   };
   bool plain_allocates_none = false, private_allocates_none = false;
-  const std::size_t plain = memory_of(chain(average_over_batch{}, adam{}), plain_allocates_none);
+  const std::size_t without = memory_of(chain(average_over_batch{}, adam{}), plain_allocates_none);
   const std::size_t with_privacy =
       memory_of(chain(clip_l2{}, average_over_batch{}, gaussian{}, adam{}), private_allocates_none);
   CHECK(plain_allocates_none);
   CHECK(private_allocates_none);
-  CHECK(static_cast<double>(with_privacy) <= 1.1 * static_cast<double>(plain));
+  CHECK(static_cast<double>(with_privacy) <= 1.1 * static_cast<double>(without));
 }

@@ -79,7 +79,9 @@ template <class Model, Loss LossType, class Chain, class Sampler = shuffled, cla
 class trainer {
   using stages = detail::chain_or_neutral<Chain>;
   static constexpr bool is_private = Released<typename stages::template label<raw<unit::example>>>;
-  static constexpr bool is_accounted = !std::same_as<Accountant, no_accountant>;
+  // A number is the seed, which clang tries as an accountant too.
+  static constexpr bool is_accounted =
+      std::is_class_v<Accountant> && !std::same_as<Accountant, no_accountant>;
   static constexpr bool has_epochs = std::same_as<Sampler, shuffled>;
   static constexpr bool has_theorem =
       !is_accounted || detail::has_theorem<Accountant, Sampler>(static_cast<const stages*>(nullptr));
