@@ -98,9 +98,8 @@ class trainer {
     requires(!is_accounted)
       : trainer(model, std::move(loss), std::move(steps), std::move(sampler), Accountant{}, seed) {}
 
-  trainer(const Model& model, LossType loss, Chain steps, Sampler sampler, Accountant accountant,
-          std::uint64_t seed = 0)
-    requires(!std::integral<Accountant>) // a fifth argument that is a number is the seed
+  trainer(const Model& model, LossType loss, Chain steps, Sampler sampler,
+          std::type_identity_t<Accountant> accountant, std::uint64_t seed = 0)
       : step_(model, std::move(loss), std::move(steps)),
         sampler_(std::move(sampler)),
         accountant_(std::move(accountant)),
