@@ -114,7 +114,7 @@ std::vector<std::pair<std::string, std::string>> promised(const settings& s, con
   for (const auto& account : run.ledgers) most = std::max(most, account->spent().epsilon.upper);
   return {{"unit", "one row of one office"},
           {"neighbours", "add-remove: with the row or without it"},
-          {"epsilon spent", fmt::format("{:.6g}", most)},
+          {"epsilon spent", fmt::format("{:.6g}", std::ceil(most * 1e5 - 1e-9) / 1e5)},
           {"epsilon declared", fmt::format("{:.6g}", s.epsilon)},
           {"delta", fmt::format("{}", s.delta)},
           {"covers", s.standardise ? "every model that was sent or saved, and the scaling of the columns"
@@ -230,6 +230,12 @@ int run(const options& o) {
   privet::require(begun_with.empty() || begun_with == rows, privet::fault::state, at.checkpoint().string(),
                   ": began with other rows than ", s.data, " holds now");
   prepare_folder(at.folder);
+  // What was paid for cannot be made again: the budget of these rows is spent.
+  privet::require(
+      !s.is_private() || !o.resume.empty() || !(fs::exists(at.checkpoint()) || fs::exists(at.model())),
+      privet::fault::state, at.folder.string(),
+      ": holds the results of a run, and a private one has spent its budget on them; continue it with "
+      "--resume, or choose another --out");
   if (o.resume.empty()) // the results of an older run must not stand beside this one's
     for (const auto& old : {at.checkpoint(), at.lines(), at.model(), at.report()}) fs::remove(old);
   if (!o.json.empty()) try_file(o.json);

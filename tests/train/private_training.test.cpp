@@ -3,6 +3,7 @@
 
 #include <privet/nn/activations.hpp>
 #include <privet/nn/dense.hpp>
+#include <privet/nn/dropout.hpp>
 #include <privet/nn/losses.hpp>
 #include <privet/nn/network.hpp>
 #include <privet/optim/adam.hpp>
@@ -332,4 +333,19 @@ TEST_CASE("public coins are accounted for rows that are zeroed out, not removed"
   CHECK(train.event(500).relation == neighbours::zero_out);
   trainer secret{model, softmax_cross_entropy{}, recipe, poisson{.rate = 0.02}, pld_accountant{}};
   CHECK(secret.event(500).relation == neighbours::add_remove);
+}
+
+TEST_CASE("under noise, dropout's coins are secret: no seed repeats them") {
+  const auto data = test::rows_of(60, 4, 3, 1);
+  const sequential with_dropout{dense<4, 30>{}, relu{}, dropout{0.5}, dense<30, 3>{}};
+  const auto weights = [&](auto... noise) {
+    trainer t{with_dropout, softmax_cross_entropy{},
+              chain(clip_l2{}, average_over_batch{}, noise..., sgd{.learning_rate = 1}),
+              public_poisson{.rate = 1, .seed = 8}, 2};
+    t.fit(data, draws{1});
+    return std::vector<float>(t.parameters().shared().begin(), t.parameters().shared().end());
+  };
+  unsafe::replayable_noise a(4, "the same for both"), b(4, "the same for both");
+  CHECK(weights(gaussian{}.drawn_from(a)) != weights(gaussian{}.drawn_from(b)));
+  CHECK(weights() == weights());
 }

@@ -120,11 +120,12 @@ inline study load_study(const settings& s) {
   out.train = std::move(split.train);
   out.test = std::move(split.test);
   out.offices = split_by(out.train, share_out(s, out.train));
-  if (const auto missing = out.train.missing(), tested = out.test.missing(); missing + tested > 0)
+  if (const auto missing = out.train.missing(), tested = out.test.missing();
+      missing + tested > 0 && !s.is_private())
     out.notes.push_back(
         concat(missing, " missing values in training rows and ", tested,
                " in test rows were replaced by the mean of the training rows they are scaled by."));
-  for (std::size_t k = 0; k < out.offices.size(); ++k) {
+  for (std::size_t k = 0; k < out.offices.size() && !s.is_private(); ++k) { // one row may decide it
     const auto counts = out.offices[k].class_counts();
     for (std::size_t c = 0; c < counts.size(); ++c)
       if (counts[c] == 0)

@@ -131,10 +131,16 @@ consteval bool in_order() {
   }
 }
 
-/// The label after a stage; a stage that says nothing leaves it alone.
+/// The label after a stage. A pointwise stage or a reduction that says nothing may do anything: a bound does
+/// not survive it.
 template <class S, class L>
 struct label_after {
   using type = L;
+};
+template <class S, class L>
+  requires(Pointwise<S> || Reduction<S>) && (!requires { typename S::template after<L>; })
+struct label_after<S, L> {
+  using type = rescaled<L>;
 };
 template <class S, class L>
   requires requires { typename S::template after<L>; }
@@ -333,6 +339,8 @@ constexpr auto chain(S... stages) {
 /// user, and a private run never divides by the realised size.
 struct average_over_batch {
   static constexpr stage_role role = stage_role::reduction;
+  template <Label L>
+  using after = L;
 
   constexpr double scale(double expected_batch) const noexcept { return 1.0 / expected_batch; }
 };

@@ -100,8 +100,8 @@ poisson_from<Source> poisson::drawn_from(Source& source) const {
 }
 
 /// The same sampler with coins that somebody else may know, such as those of a seed that was published: a
-/// step is accounted as if every row were in it, for neighbours in which a row is zeroed out: a coin belongs to
-/// the place of a row, and one row fewer would move the others to other coins.
+/// step is accounted as if every row were in it, for neighbours in which a row is zeroed out: a coin belongs
+/// to the place of a row, and one row fewer would move the others to other coins.
 struct public_poisson {
   double rate = 0.01;
   std::uint64_t seed = 0;
@@ -121,7 +121,7 @@ struct public_poisson {
 /// Ensures   allocates when it is made, never in a draw; rows in a batch are in order unless it was cut
 /// Method    jumps from one drawn row to the next by a geometric number, in O(batch)
 /// Accuracy  a jump is log(u) / log(1 - rate) of a uniform u with 64 bits in double precision: the chance of
-///           a row is off by less than 2^-44 of itself, or 2^-60. `exact_rate` is the rate to account for
+///           a row is off by less than 2^-44 of itself and 2^-51. `exact_rate` is the rate to account for
 /// Privacy   the time of a draw depends on how many rows were drawn
 class poisson_batches {
  public:
@@ -131,7 +131,7 @@ class poisson_batches {
   }
 
   /// Never below the chance that a row has.
-  static double exact_rate(double rate) noexcept { return std::min(rate * (1 + 0x1p-40), 1.0); }
+  static double exact_rate(double rate) noexcept { return std::min(rate * (1 + 0x1p-40) + 0x1p-51, 1.0); }
 
   std::size_t most() const noexcept { return most_; }
 

@@ -89,6 +89,10 @@ class office : public participant {
     data_.check();
     require(data_.rows() > 0, fault::argument, "office ", id, " has no rows");
     require(id > 0, fault::argument, "office 0: clients count from 1, 0 is the server");
+    if constexpr (Recipe::is_private) // refused here, not in an answer that the server reads
+      require(std::ranges::all_of(as_span(data_.features), [](float x) { return std::isfinite(x); }),
+              fault::leak, "office ", id,
+              ": values are missing or not finite; a private office fills them with public constants first");
   }
 
   std::vector<std::byte> answer(std::span<const std::byte> request) override {
@@ -177,7 +181,11 @@ class office : public participant {
     if (model->out_width() != data_.classes())
       return error::of(fault::shape, "office ", id_, ": the model knows ", model->out_width(),
                        " classes, the data has ", data_.classes());
-    check_rows(*model, data_.view(), std::span<const std::int32_t>(data_.labels));
+    if constexpr (Recipe::is_private) // what a scaling makes of a row is nobody's business: it is masked
+      require(model->in_width() == data_.columns(), fault::shape, "the model reads rows ", model->in_width(),
+              " wide, got ", data_.columns());
+    else
+      check_rows(*model, data_.view(), std::span<const std::int32_t>(data_.labels));
     training_.reset(); // a model that does not fit into memory leaves none, not half of one
     weights_ = model->template make_parameters<float>();
     training_.emplace(recipe_.template training<Arch>(*model, data_.rows(), seed_, id_));

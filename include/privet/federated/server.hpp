@@ -35,7 +35,7 @@ enum class starter {
 struct server_options {
   std::size_t clients_per_round = 0; ///< drawn anew each round; 0 means all
   bool standardise = true;           ///< agree on one mean and deviation per column before round 1
-  double least_deviation = 0;        ///< of a column, where moments with noise say less
+  double least_deviation = 0;        ///< of a column: moments with noise may say less, or none at all
   starter start = starter::authority;
   std::uint64_t seed = 0;
   std::size_t threads = 1; ///< how many clients to wait for at once; never changes the result

@@ -11,7 +11,8 @@
 namespace privet {
 
 /// Adds `rate` times the parameters to the gradient: the gradient of rate / 2 * |w|^2. Before
-/// the optimiser it is torch's `weight_decay` argument; it reads no rows, so it costs no privacy.
+/// the optimiser it is torch's `weight_decay` argument; it reads no rows, so it costs no privacy behind the
+/// noise. Before it, large weights would round a bounded sum by more than the bound's proof allows.
 struct weight_decay {
   static constexpr stage_role role = stage_role::pointwise;
   static constexpr std::size_t slots = 0;

@@ -92,8 +92,9 @@ struct clip_l2_automatic : detail::l2_bound {
 
   void check() const {
     detail::check_bound("clip_l2_automatic", bound);
-    require(stability > 0, fault::argument, "clip_l2_automatic: got the stability ", stability,
-            ", expected more than 0");
+    require(stability >= 1e-10 && stability <= 1e10 && bound <= 1e10, fault::argument,
+            "clip_l2_automatic: got the stability ", stability, " and the bound ", bound,
+            ", expected 1e-10 to 1e10 and a bound of at most 1e10");
   }
   double sensitivity() const noexcept { return bound; }
   template <class T>

@@ -155,7 +155,8 @@ struct gaussian_noise {
     return {event::subsampled_gaussian{multiplier(sum), poisson_batches::exact_rate(sampler.rate)}, 1,
             neighbours::add_remove, distance(sum) + sampler.overflow(rows)};
   }
-  /// Zero-out: coins that others know belong to the places of rows, and a row that is gone would move the rest.
+  /// Zero-out: coins that others know belong to the places of rows, and a row that is gone would move the
+  /// rest.
   privacy_event event(const public_poisson& sampler, std::size_t rows, const bounded_sum& sum) const {
     return {event::gaussian{multiplier(sum)}, 1, neighbours::zero_out,
             distance(sum) + sampler.law().overflow(rows)};

@@ -15,7 +15,8 @@ namespace privet {
 
 /// The moments of a data set for a standardiser, released once.
 ///
-/// Formula   with y = clamp(x / bound, -1, 1): sums of y and of y^2 over the rows, each plus
+/// Formula   with y = clamp(x / bound, -1, 1), both in steps of 2^-20: sums of y and of y^2 over the rows,
+/// each plus
 ///           N(0, 2 columns noise_multiplier^2), then multiplied by bound and bound^2
 /// Requires  `bound` is a public constant, not read off the rows; no missing values
 /// Privacy   add-remove of one row moves the 2 columns sums by at most sqrt(2 columns) in l2, so it is a
@@ -35,8 +36,8 @@ struct private_moments {
 
   /// What a release of so many columns does to one row.
   privacy_event event(std::size_t columns) const {
-    // Sums of doubles: 2^32 rows round by less than 2^-20 of the sensitivity.
-    return gaussian{noise_multiplier}.event({.parameters = 2 * columns, .rounding = 0x1p-20});
+    // Sums of whole multiples of 2^-20 are exact for 2^33 rows; y and y^2 are rounded towards zero to them.
+    return gaussian{noise_multiplier}.event({.parameters = 2 * columns, .rounding = 0x1p-40});
   }
 
   template <class T>
@@ -52,8 +53,8 @@ struct private_moments {
                 in_quotes(data.schema.features[c]),
                 " has missing values: fill them with a public constant before a private run");
         const double y = std::clamp(static_cast<double>(x[c]) / bound, -1.0, 1.0);
-        sum[c] += y;
-        squares[c] += y * y;
+        sum[c] += std::trunc(y * 0x1p20) * 0x1p-20;
+        squares[c] += std::trunc(y * y * 0x1p20) * 0x1p-20;
       }
     }
     const double deviation = noise_multiplier * std::sqrt(2 * static_cast<double>(columns));

@@ -53,7 +53,8 @@ batch<T, Arch> squares_of_rows(const T* x, Width width, std::size_t rows) noexce
 /// norms[r] += (|x_r|^2 + 1) |y_r|^2 for each of the rows: the squared norm of the outer product of x_r and
 /// y_r beside y_r itself. x (rows, in), y (rows, out).
 ///
-/// Ensures  never less than it by more than rounding: squares of y that underflow count as if they did not, or
+/// Ensures  never less than it by more than rounding: squares of y that underflow count as if they did not,
+/// or
 ///          a large x beside a tiny y would have a norm of zero
 template <class Arch = default_arch, class T, class In, class Out>
 void add_outer_squares(std::size_t rows, In in, const T* x, Out out, const T* y, T* norms) noexcept {

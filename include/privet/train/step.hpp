@@ -6,6 +6,8 @@
 #include <privet/core/rows_view.hpp>
 #include <privet/nn/loss.hpp>
 #include <privet/nn/sequential.hpp>
+#include <privet/random/distributions.hpp>
+#include <privet/random/system.hpp>
 #include <privet/simd/denormals.hpp>
 #include <privet/simd/elementwise.hpp>
 
@@ -42,7 +44,9 @@ using chain_or_neutral = std::conditional_t<ChainOfStages<C>, C, neutral_chain>;
 ///           gradient norm; one whose norm is not finite is masked by a select
 /// Noise     once, whatever the number of chunks, on the sum divided by the expected batch; an empty batch
 ///           is a step like any other
-/// Privacy   the loss that a step returns is not private: a private run shows it to nobody
+/// Privacy   the loss that a step returns is not private: a private run shows it to nobody. Under noise
+/// dropout
+///           draws from the operating system, not from the seed
 template <class Model, Loss LossType, class Steps, class T = float, class Arch = simd::default_arch>
 class training_step {
   using Chain = detail::chain_or_neutral<Steps>;
@@ -60,6 +64,10 @@ class training_step {
       Chain::bounds <= 1,
       "[P002 two-bounds] a training step bounds each example once: the second bound would see norms "
       "from before the first. Keep the smaller. docs/errors/P002.md");
+  static_assert(
+      Chain::mechanisms <= 1,
+      "[P002 two-mechanisms] a training step adds noise once: of two the accountant would count one. "
+      "Keep the one that the budget needs. docs/errors/P002.md");
   static_assert(
       Chain::bounds == 0 || !Model::mixes_in_training,
       "[P007 mixed-examples] a layer mixes the examples of a batch in training, so no gradient belongs "
@@ -95,7 +103,7 @@ class training_step {
   bounded_sum sum_of(std::size_t most_rows, double expected_batch) const {
     const double u = std::numeric_limits<T>::epsilon() / 2, rows = static_cast<double>(most_rows),
                  chunk = std::min(rows, static_cast<double>(memory_.capacity()));
-    const double sums = rows * (chunk + rows / std::max(chunk, 1.0) + 4);
+    const double sums = rows * (chunk + rows / std::max(chunk, 1.0) + 6);
     const double norms = static_cast<double>(model_.longest_norm()) / 2 + 8;
     return {gradient_.size(), u * (sums + norms) * 1.001, count_deviation(expected_batch)};
   }
@@ -121,6 +129,9 @@ class training_step {
     });
     const auto simple = chain_.scaling(state.step);
     double loss = 0;
+    // Coins that belong to places in the batch: a row more would move the rows behind it to other coins, and
+    // so move more than one gradient, were they the same for both neighbours.
+    if constexpr (Chain::mechanisms > 0) seed = detail::draw64(thread_system_random());
     begin(state, scale, expected_batch);
     if constexpr (Chain::bounds > 0) scale = 1; // the coefficients of the examples hold it
     if (batch.size() <= memory_.capacity()) {
@@ -210,7 +221,7 @@ class training_step {
   }
 
   void begin(const chain_state<T>& state, double scale, double expected_batch) {
-    bound_ = state.bound;
+    bound_ = Chain::bound_adapts ? state.bound : chain_.first_bound();
     reduction_ = scale;
     within_ = 0;
     context_ = {.step = state.step, .expected_batch = expected_batch, .sensitivity = scale * bound_};
