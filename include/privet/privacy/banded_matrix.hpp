@@ -43,8 +43,7 @@ struct banded_terms {
 ///
 /// Formula   u_t = sum_j c_j x_{t-j} + z s N(0, I), out_t = (u_t - sum_{j>0} c_j out_{t-j}) / c_0
 /// Requires  any two steps that a unit is in are `separation` apart or more, which ones being public and
-/// fixed
-///           in advance: a unit that is missing leaves its places empty
+///           fixed in advance: a unit that is missing leaves its places empty
 /// Privacy   all steps together are a Gaussian query: a unit is in k = ceil(steps / separation) of them at
 ///           most, their columns of C do not overlap, so it moves C x by sqrt(k) s at most. Value and noise
 ///           are whole steps of z s / 2^20, so the event's multiplier is

@@ -17,22 +17,18 @@ namespace privet {
 /// report holds two values only, +-bound().
 ///
 /// Formula   each number x becomes a sign, + with probability (1 + x) / 2; of all 2^d vectors of signs, one
-/// of
-///           those that agree with these signs in most places is drawn with probability
-///           e^epsilon / (e^epsilon + 1), else one that disagrees in most; ties go either way. bound() makes
-///           the report unbiased: (e^epsilon + 1) / (e^epsilon - 1) d 2^d / (2 h binomial(d, h)), h = ceil(d
-///           / 2)
+///           of those that agree with these signs in most places is drawn with probability e^epsilon /
+///           (e^epsilon + 1), else one that disagrees in most; ties go either way. bound() makes the report
+///           unbiased: (e^epsilon + 1) / (e^epsilon - 1) d 2^d / (2 h binomial(d, h)), h = ceil(d / 2)
 /// Privacy   epsilon-local for the whole vector (replace-one). Reports are signs times one constant, so they
 ///           come from 2^d values; their probabilities are ratios of integers over 2^64 and the one of the
 ///           coin is rounded down: docs/privacy/local.md
 /// Variance  bound()^2 - x^2 in each coordinate
 /// Errors    N001: epsilon not in (0, 32], no dimension, a number outside [-1, 1] or NaN; N003: another
-/// number
-///           of numbers
+///           number of numbers
 /// Cost      three words for each number, no table
 /// Source    Duchi, Jordan, Wainwright, "Minimax optimal procedures for locally private estimation", JASA
-/// 2018,
-///           4.2.3 (l-infinity); there ties belong to both halves, which for an even d exceeds epsilon
+///           2018, 4.2.3 (l-infinity); there ties belong to both halves, which for an even d exceeds epsilon
 /// Test      tests/privacy/numeric_mean.test.cpp
 class duchi {
  public:

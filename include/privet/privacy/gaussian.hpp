@@ -192,8 +192,7 @@ struct gaussian_noise {
 /// Requires  label bounded<norm::l2>
 /// Ensures   label released<measure::zcdp>
 /// Privacy   add-remove, zero-out: a Gaussian query of multiplier z / (1 + rounding + z sqrt(d) / 2^20), up
-/// to
-///           2^-60 of total variation for each of the d numbers. Noise comes from the operating system
+///           to 2^-60 of total variation for each of the d numbers. Noise comes from the operating system
 /// Cost      two secret words for each number, no allocation
 /// Source    Dwork, Roth 2014, appendix A; accounting: docs/privacy/training.md
 /// Test      tests/privacy/gaussian.test.cpp

@@ -59,8 +59,7 @@ inline double discrete_gaussian_sum_rho(double variance, std::uint64_t shares, d
 /// The Renyi divergence of a sum with Skellam noise of this variance in all on each number.
 ///
 /// Formula  alpha D2^2 / (2 mu) + min(((2 alpha - 1) D2^2 + 6 D1) / (4 mu^2), 3 D1 / (2 mu)), D1 =
-/// min(sqrt(d)
-///          D2, D2^2)
+///          min(sqrt(d) D2, D2^2)
 /// Errors   N001 for an order below 2, and for a variance or a dimension that is not positive
 /// Source   Agarwal, Kairouz, Liu, arXiv:2110.04995, Theorem 3.5 and its corollary, for whole orders
 /// Test     tests/privacy/noise_share.test.cpp
@@ -142,8 +141,7 @@ struct integer_share {
 /// One unit's share of a private sum: its vector rounded to integers, plus discrete Gaussian noise.
 ///
 /// Formula   round(x min(1, bound / |x|) / granularity) + N_Z(0, variance I), rounded at random and again
-/// with
-///           probability at most `retries`, until the squared norm is at most squared_norm(d)
+///           with probability at most `retries`, until the squared norm is at most squared_norm(d)
 /// Requires  label bounded<norm::l2>; comes last
 /// Ensures   label noise_share<measure::zcdp>: private in the sum of `shares` such vectors, if nobody sees
 ///           one alone (secure aggregation; a sum modulo anything is as private)

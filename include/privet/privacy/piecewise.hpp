@@ -20,13 +20,12 @@ namespace privet {
 ///           (1 - p) / (cells - w), whose ratio is at most e^epsilon, since the coin of p is rounded down. A
 ///           report is one of `cells` values, each a fixed product of an integer and a constant
 /// Variance  x^2 / (e^(epsilon/2) - 1) + (e^(epsilon/2) + 3) / (3 (e^(epsilon/2) - 1)^2), but for the
-/// rounding of w Errors    N001: epsilon not in (0, 32], cells not in 16 to 2^30, or so few that no window is
-/// e^epsilon times
-///           likelier; a number outside [-1, 1] or NaN
+///           rounding of w
+/// Errors    N001: epsilon not in (0, 32], cells not in 16 to 2^30, or so few that no window is e^epsilon
+///           times likelier; a number outside [-1, 1] or NaN
 /// Cost      eight words
 /// Source    Wang and others, "Collecting and analyzing multidimensional data with local differential
-/// privacy",
-///           ICDE 2019, Algorithm 2 and Lemma 1
+///           privacy", ICDE 2019, Algorithm 2 and Lemma 1
 /// Test      tests/privacy/numeric_mean.test.cpp
 class piecewise {
  public:

@@ -140,7 +140,7 @@ class loss_composition {
 /// Errors    N001 for a delta outside (0, 1) or a negative epsilon; N011 for losses that no grid holds
 /// Cost      refines the grid until upper - lower is at most `tolerance` of epsilon or delta, or four times
 /// Privacy   bounds of cut tails and of the transform's rounding are in the result:
-/// docs/privacy/accountants.md
+///           docs/privacy/accountants.md
 class pld_accountant {
  public:
   /// Whether there is a theorem for this mechanism.

@@ -18,9 +18,8 @@ namespace privet {
 /// PrivUnit: a report about a unit vector, of the least variance known for an unbiased one.
 ///
 /// Formula   a point v of the sphere, with probability p from the cap of all v with <v, u> >= gamma and else
-/// from
-///           the rest, uniform in either; the report is v / norm(), each coordinate of v rounded up or down
-///           to a multiple of 2^-20 without bias
+///           from the rest, uniform in either; the report is v / norm(), each coordinate of v rounded up or
+///           down to a multiple of 2^-20 without bias
 /// Privacy   epsilon() = log(p (1 - c) / ((1 - p) c)), replace-one, with c the cap's share of the sphere, an
 ///           incomplete beta function; raised by 1e-9 for its rounding. Proved for v in real numbers and the
 ///           coin as it is: rounding to the grid, from 2^21 + 1 values in each coordinate, comes after. Not
@@ -28,16 +27,15 @@ namespace privet {
 ///           changes one by a step of the grid in about 2^-30 of all cases: epsilon holds but for a delta
 ///           near d 2^-30. Do not use it where that is too much; `duchi` is exact
 /// Variance  of the whole vector, expected |report - u|^2 = 1 / norm()^2 - 1, and less than d 2^-42 /
-/// norm()^2 for
-///           the grid
+///           norm()^2 for the grid
 /// Errors    N001: fewer than two dimensions, gamma not in [0, 1), p not in [c, 1), epsilon not in (0, 32], a
 ///           vector whose norm is not 1 within 1e-5; N003: another number of numbers
 /// Cost      three words for each number and some 60 incomplete beta functions. Time depends on <v, u> as
 ///           drawn: measured time must not leave the device
 /// Source    Bhowmick and others, "Protection against reconstruction and its applications in private
-/// federated
-///           learning", arXiv:1812.00984, Algorithm 1 and Lemma 4.1; the choice of p and gamma: Asi, Feldman,
-///           Talwar, "Optimal algorithms for mean estimation under local differential privacy", ICML 2022
+///           federated learning", arXiv:1812.00984, Algorithm 1 and Lemma 4.1; the choice of p and gamma:
+///           Asi, Feldman, Talwar, "Optimal algorithms for mean estimation under local differential privacy",
+///           ICML 2022
 /// Test      tests/privacy/numeric_mean.test.cpp
 class priv_unit {
  public:

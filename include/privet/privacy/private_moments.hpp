@@ -16,8 +16,7 @@ namespace privet {
 /// The moments of a data set for a standardiser, released once.
 ///
 /// Formula   with y = clamp(x / bound, -1, 1), both in steps of 2^-20: sums of y and of y^2 over the rows,
-/// each plus
-///           N(0, 2 columns noise_multiplier^2), then multiplied by bound and bound^2
+///           each plus N(0, 2 columns noise_multiplier^2), then multiplied by bound and bound^2
 /// Requires  `bound` is a public constant, not read off the rows; no missing values
 /// Privacy   add-remove of one row moves the 2 columns sums by at most sqrt(2 columns) in l2, so it is a
 /// Gaussian

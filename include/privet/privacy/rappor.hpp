@@ -60,8 +60,7 @@ class permanent_response {
 /// Errors    N001: f not in (0, 1), not 0 <= p < q <= 1, no or more hashes than bits, a value that is none
 ///           of the categories; N003: a response or a report of another number of bits
 /// Source    Erlingsson, Pihur, Korolova, "RAPPOR", CCS 2014: Theorem 1 and the formula after it. Theirs
-/// counts
-///           one report; epsilon(n) is proved in docs/privacy/local.md
+///           counts one report; epsilon(n) is proved in docs/privacy/local.md
 /// Test      tests/privacy/rappor.test.cpp
 class rappor {
  public:

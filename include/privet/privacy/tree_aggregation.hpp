@@ -32,19 +32,16 @@ struct tree_terms {
 /// number.
 ///
 /// Formula   each node of the binary tree over the steps holds the sum of its steps plus z s N(0, I); a
-/// prefix
-///           is the sum of the nodes of its binary digits. `from_below`: a node is w_v its own noisy sum plus
-///           (1 - w_v) the estimates of its two halves, w_v = 2 w_{v-1} / (1 + 2 w_{v-1}), w_0 = 1
+///           prefix is the sum of the nodes of its binary digits. `from_below`: a node is w_v its own noisy
+///           sum plus (1 - w_v) the estimates of its two halves, w_v = 2 w_{v-1} / (1 + 2 w_{v-1}), w_0 = 1
 /// Requires  a unit is in one step of a tree at most, which one being public and fixed in advance: a unit
-/// that
-///           is missing leaves its place empty
+///           that is missing leaves its place empty
 /// Privacy   all prefix sums together are a Gaussian query: one unit moves `height` nodes by the sensitivity
 ///           each. Value and noise are whole steps of z s / 2^20, so the event's multiplier is
 ///           z / (1 + rounding + 1.01 z sqrt(d) / 2^20), up to 2^-110 of total variation for each number of
 ///           each node (docs/privacy/tree_aggregation.md)
 /// Cost      one or two rounded normals for each number of a step; 16 bytes for each number of log2(steps) +
-/// 1
-///           vectors
+///           1 vectors
 /// Errors    N001 for numbers out of range, N003 for a vector of another length, N007 for a step more than
 ///           promised, N011 for add-remove
 /// Source    Kairouz and others, arXiv:2103.00039, Algorithm 1, Theorem 4.1; Honaker, "Efficient use of

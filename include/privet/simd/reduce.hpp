@@ -54,8 +54,7 @@ batch<T, Arch> squares_of_rows(const T* x, Width width, std::size_t rows) noexce
 /// y_r beside y_r itself. x (rows, in), y (rows, out).
 ///
 /// Ensures  never less than it by more than rounding: squares of y that underflow count as if they did not,
-/// or
-///          a large x beside a tiny y would have a norm of zero
+///          or a large x beside a tiny y would have a norm of zero
 template <class Arch = default_arch, class T, class In, class Out>
 void add_outer_squares(std::size_t rows, In in, const T* x, Out out, const T* y, T* norms) noexcept {
   constexpr std::size_t lanes = width<T, Arch>;

@@ -18,8 +18,7 @@ namespace privet {
 ///           round starts from and what it ends with are public; its noise and its sample are not, and differ
 ///           when it is done again: it is then paid for again
 /// Privacy   of one row, add-remove, for the parameters after the round, by the event of the round: made by
-/// the
-///           sampler and the chain, `batches` times
+///           the sampler and the chain, `batches` times
 template <class Model, Loss LossType, class Chain, class Sampler, class T = float,
           class Arch = simd::default_arch>
 class private_local_training {

@@ -45,8 +45,7 @@ using chain_or_neutral = std::conditional_t<ChainOfStages<C>, C, neutral_chain>;
 /// Noise     once, whatever the number of chunks, on the sum divided by the expected batch; an empty batch
 ///           is a step like any other
 /// Privacy   the loss that a step returns is not private: a private run shows it to nobody. Under noise
-/// dropout
-///           draws from the operating system, not from the seed
+///           dropout draws from the operating system, not from the seed
 template <class Model, Loss LossType, class Steps, class T = float, class Arch = simd::default_arch>
 class training_step {
   using Chain = detail::chain_or_neutral<Steps>;
