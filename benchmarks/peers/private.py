@@ -5,25 +5,15 @@ Prints `row<tab>side<tab>seconds` for each. CPU time of one thread, median of bl
 least 50 ms. Opacus runs with per-sample gradients by hooks and by expanded weights, and the better one counts.
 """
 import sys
-import time
 import warnings
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))
+from timing import seconds
 
 warnings.filterwarnings("ignore")
 STEPS = [("A", [43, 128, 6], (10, 32, 256)), ("B", [561, 128, 32, 6], (32, 256))]
 EPSILONS = [("epsilon of 2250 steps", 1.5, 0.04, 2250), ("epsilon of 14062 steps", 1.1, 256 / 60000, 14062)]
-
-
-def seconds(step, blocks=7, least=0.05):
-    def block(count):
-        start = time.process_time()
-        for _ in range(count):
-            step()
-        return time.process_time() - start
-
-    count = 1
-    while block(count) < least:
-        count *= 2
-    return sorted(block(count) for _ in range(blocks))[blocks // 2] / count
 
 
 def opacus_steps():
@@ -57,7 +47,7 @@ def opacus_steps():
                     first = first + batch if first + 2 * batch <= len(x) else 0
 
                 try:
-                    times.append(seconds(step))
+                    times.append(seconds(step, blocks=7, least=0.05))
                 except Exception as why:  # a mode that this PyTorch does not know
                     print(f"{mode} left out: {why}", file=sys.stderr)
             if times:
@@ -75,7 +65,7 @@ def accountants():
             accountant.compose(SelfComposedDpEvent(PoissonSampledDpEvent(rate, GaussianDpEvent(sigma)), count))
             accountant.get_epsilon(1e-5)
 
-        print(f"{row}\tdp-accounting {version('dp-accounting')}\t{seconds(spent, blocks=3):.9f}", flush=True)
+        print(f"{row}\tdp-accounting {version('dp-accounting')}\t{seconds(spent, blocks=3, least=0.05):.9f}", flush=True)
 
 
 for peer in (opacus_steps, accountants):

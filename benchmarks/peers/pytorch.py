@@ -5,7 +5,10 @@ CPU time of one thread, median of eleven blocks of at least 20 ms. Batches are s
 would add several times the step itself.
 """
 import sys
-import time
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))
+from timing import seconds
 
 try:
     import torch
@@ -50,19 +53,6 @@ def inference(x, model):
         i = (i + 1) % len(rows)
 
     return step
-
-
-def seconds(step):
-    def block(count):
-        start = time.process_time()
-        for _ in range(count):
-            step()
-        return time.process_time() - start
-
-    count = 1
-    while block(count) < 0.02:
-        count *= 2
-    return sorted(block(count) for _ in range(11))[5] / count
 
 
 torch.set_num_threads(1)

@@ -122,16 +122,6 @@ std::vector<std::pair<std::string, std::string>> promised(const settings& s, con
           {"composition", "a row is in one office, so the office that spent most counts"}};
 }
 
-/// Tells whether a run that is taken up again meets the rows it began with.
-std::string fingerprint(const study& data) {
-  privet::sha256_stream hash;
-  for (const auto* rows : {&data.train, &data.test}) {
-    hash.update(std::as_bytes(privet::as_span(rows->features)));
-    hash.update(std::as_bytes(std::span(rows->labels)));
-  }
-  return privet::hex(hash.finish());
-}
-
 std::string bytes_text(std::uint64_t bytes) {
   return bytes ? fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6) : "-";
 }
@@ -226,7 +216,8 @@ int run(const options& o) {
     begun_with = privet::read_member<std::string>(saved.run, "rows", at.checkpoint().string()).value();
   }
   const study data = load_study(s);
-  const std::string rows = fingerprint(data);
+  // Tells whether a run that is taken up again meets the rows it began with.
+  const std::string rows = privet::hex(fingerprint_of({&data.train, &data.test}));
   privet::require(begun_with.empty() || begun_with == rows, privet::fault::state, at.checkpoint().string(),
                   ": began with other rows than ", s.data, " holds now");
   prepare_folder(at.folder);

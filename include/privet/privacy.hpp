@@ -39,6 +39,7 @@
 #include <privet/privacy/shuffle.hpp>
 #include <privet/privacy/sparse_vector.hpp>
 #include <privet/privacy/special_functions.hpp>
+#include <privet/privacy/stream_terms.hpp>
 #include <privet/privacy/subset_selection.hpp>
 #include <privet/privacy/tree_aggregation.hpp>
 #include <privet/privacy/unary_encoding.hpp>

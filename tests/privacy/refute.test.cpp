@@ -42,17 +42,6 @@ double gaussian_delta_at(double distance, double epsilon) {
          std::exp(epsilon) * normal_above(epsilon / distance + distance / 2);
 }
 
-void check_kept(const test::privacy_claim& claim, const test::paired_runs& runs) {
-  const auto found = test::refute(claim, runs);
-  INFO(test::describe(claim, found));
-  CHECK_FALSE(found.refuted);
-}
-void check_refuted(const test::privacy_claim& claim, const test::paired_runs& runs) {
-  const auto found = test::refute(claim, runs);
-  INFO(test::describe(claim, found));
-  CHECK(found.refuted);
-  CHECK(found.epsilon > claim.epsilon);
-}
 /// At several epsilons, what it should spend, and what it would spend with 0.7 times the noise.
 void check_gaussian(double distance, const test::paired_runs& runs) {
   for (const double epsilon : {0.1, 0.5, 1.0, 2.0})

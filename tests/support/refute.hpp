@@ -5,6 +5,8 @@
 // Every call raises a false alarm with probability at most 1e-6. docs/privacy/refuting.md says what it cannot
 // see.
 
+#include "support/catch.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -286,6 +288,20 @@ inline bool share_words(std::span<const std::uint32_t> a, std::span<const std::u
   std::vector<std::uint64_t> common;
   std::ranges::set_intersection(left, right, std::back_inserter(common));
   return !common.empty();
+}
+
+/// A true claim: the runs do not refute it.
+inline void check_kept(const privacy_claim& claim, const paired_runs& runs) {
+  const auto found = refute(claim, runs);
+  INFO(describe(claim, found));
+  CHECK_FALSE(found.refuted);
+}
+/// A false one: they do.
+inline void check_refuted(const privacy_claim& claim, const paired_runs& runs) {
+  const auto found = refute(claim, runs);
+  INFO(describe(claim, found));
+  CHECK(found.refuted);
+  CHECK(found.epsilon > claim.epsilon);
 }
 
 } // namespace privet::test

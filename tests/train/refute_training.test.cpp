@@ -23,17 +23,6 @@ using namespace privet;
 
 namespace {
 
-void check_kept(const test::privacy_claim& claim, const test::paired_runs& runs) {
-  const auto found = test::refute(claim, runs);
-  INFO(test::describe(claim, found));
-  CHECK_FALSE(found.refuted);
-}
-void check_refuted(const test::privacy_claim& claim, const test::paired_runs& runs) {
-  const auto found = test::refute(claim, runs);
-  INFO(test::describe(claim, found));
-  CHECK(found.refuted);
-}
-
 /// What the library says of a mechanism at several epsilons.
 std::vector<test::privacy_claim> claims_of(privacy_event event, std::uint64_t steps = 1) {
   event.count = steps;

@@ -14,16 +14,19 @@
 
 #include <cmath>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 
 namespace apps {
 
-/// Tells an office's rows from any others. It stays with the ledger.
-inline privet::digest fingerprint_of(const privet::dataset<float>& rows) {
+/// Tells rows from any others. It stays with the ledger, or in the checkpoint.
+inline privet::digest fingerprint_of(std::initializer_list<const privet::dataset<float>*> all) {
   privet::sha256_stream hash;
-  hash.update(std::as_bytes(privet::as_span(rows.features)));
-  hash.update(std::as_bytes(std::span(rows.labels)));
+  for (const auto* rows : all) {
+    hash.update(std::as_bytes(privet::as_span(rows->features)));
+    hash.update(std::as_bytes(std::span(rows->labels)));
+  }
   return hash.finish();
 }
 
@@ -88,7 +91,7 @@ inline privet::ledger open_account(const settings& s, const std::filesystem::pat
                                    const privet::dataset<float>& rows, const private_plan& plan,
                                    const std::optional<privet::ledger_head>& head) {
   using namespace privet;
-  const ledger_terms terms{.data = fingerprint_of(rows),
+  const ledger_terms terms{.data = fingerprint_of({&rows}),
                            .unit = privacy_unit::example,
                            .relation = neighbours::add_remove,
                            .delta = s.delta,

@@ -220,12 +220,19 @@ class chain_of {
 
   constexpr const indexed_list<S...>& stages() const noexcept { return stages_; }
 
-  /// The stage that adds noise; there is one.
-  constexpr const auto& mechanism() const noexcept
-    requires(mechanisms == 1)
+  /// The first stage that bounds.
+  constexpr const auto& bound() const noexcept
+    requires(bounds > 0)
   {
-    constexpr bool adds[] = {Mechanism<S>...};
-    return stages_.template get<static_cast<std::size_t>(std::ranges::find(adds, true) - adds)>();
+    constexpr bool does[] = {Bound<S>...};
+    return stages_.template get<static_cast<std::size_t>(std::ranges::find(does, true) - does)>();
+  }
+  /// The first stage that adds noise.
+  constexpr const auto& mechanism() const noexcept
+    requires(mechanisms > 0)
+  {
+    constexpr bool does[] = {Mechanism<S>...};
+    return stages_.template get<static_cast<std::size_t>(std::ranges::find(does, true) - does)>();
   }
 
   /// The state for so many parameters. Throws N001 for a stage whose numbers make no sense.

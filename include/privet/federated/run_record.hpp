@@ -85,26 +85,22 @@ inline json to_json(const run_record& record, const model_result& model) {
 /// Errors    N003: a confusion matrix with another number of classes than the record
 /// Test      tests/federated/run_record.test.cpp
 inline json to_json(const run_record& record) {
-  json settings = json::object(), alone = json::array(), privacy = json::object();
-  for (const auto& [name, value] : record.privacy)
-    privacy[detail::valid_utf8(name)] = detail::valid_utf8(value);
-  for (const auto& [name, value] : record.settings)
-    settings[detail::valid_utf8(name)] = detail::valid_utf8(value);
-  for (const model_result& office : record.alone) alone.push_back(detail::to_json(record, office));
-  json whole = {{"settings", std::move(settings)},
-                {"rounds", record.federated.curve},
-                {"central", detail::to_json(record, record.central)},
-                {"alone", std::move(alone)},
-                {"federated", detail::to_json(record, record.federated)},
-                {"parameters", record.parameters},
-                {"bytes_up", record.federated.bytes_up},
-                {"bytes_down", record.federated.bytes_down},
-                {"seconds", record.seconds}};
-  if (!record.privacy.empty()) {
-    whole["privacy"] = std::move(privacy);
-    // Models that were trained on the rows without noise are not part of a private run.
-    whole.erase("central"), whole.erase("alone");
+  const auto shown = [](const auto& pairs) {
+    json all = json::object();
+    for (const auto& [name, value] : pairs) all[detail::valid_utf8(name)] = detail::valid_utf8(value);
+    return all;
+  };
+  json whole = {{"settings", shown(record.settings)},        {"rounds", record.federated.curve},
+                {"parameters", record.parameters},           {"bytes_up", record.federated.bytes_up},
+                {"bytes_down", record.federated.bytes_down}, {"seconds", record.seconds}};
+  if (record.privacy.empty()) {
+    whole["central"] = detail::to_json(record, record.central);
+    whole["alone"] = json::array();
+    for (const model_result& office : record.alone) whole["alone"].push_back(detail::to_json(record, office));
+  } else { // models that were trained on the rows without noise are not part of a private run
+    whole["privacy"] = shown(record.privacy);
   }
+  whole["federated"] = detail::to_json(record, record.federated);
   return whole;
 }
 

@@ -5,6 +5,7 @@
 #include <privet/core/wipe.hpp>
 #include <privet/privacy/event.hpp>
 #include <privet/privacy/pure_noise.hpp>
+#include <privet/privacy/stream_terms.hpp>
 #include <privet/random/rounded_normal.hpp>
 
 #include <algorithm>
@@ -58,12 +59,8 @@ struct banded_terms {
 class banded_matrix {
  public:
   banded_matrix(banded_terms terms, std::size_t dimension) : terms_(std::move(terms)), dimension_(dimension) {
-    require(terms_.noise_multiplier >= 1e-3 && terms_.noise_multiplier <= 1e9, fault::argument,
-            "banded_matrix: got the noise multiplier ", terms_.noise_multiplier, ", expected 1e-3 to 1e9");
-    require(terms_.sensitivity >= 1e-100 && terms_.sensitivity <= 1e100 && terms_.rounding >= 0 &&
-                terms_.rounding <= 1,
-            fault::argument, "banded_matrix: got the sensitivity ", terms_.sensitivity, " and the rounding ",
-            terms_.rounding, ", expected 1e-100 to 1e100 and 0 to 1");
+    detail::check_stream("banded_matrix", terms_.noise_multiplier, terms_.sensitivity, terms_.rounding,
+                         terms_.relation, dimension);
     auto& c = terms_.bands;
     bool falling = !c.empty() && c.size() <= most_bands && std::isfinite(c[0]);
     for (std::size_t j = 0; falling && j < c.size(); ++j)
@@ -76,10 +73,6 @@ class banded_matrix {
             fault::argument, "banded_matrix: got ", terms_.steps, " steps, ", c.size(),
             " bands and a separation of ", terms_.separation,
             ", expected 1 to 2^40 steps and a separation of at least the bands");
-    require(terms_.relation != neighbours::add_remove, fault::unsupported, "banded_matrix: got the relation ",
-            name_of(terms_.relation), ", expected ", name_of(neighbours::zero_out), " or ",
-            name_of(neighbours::replace_one), ": a unit that is gone would move all others to other steps");
-    require(dimension >= 1, fault::argument, "banded_matrix: got no numbers, expected 1 or more");
     double squares = 0;
     for (const double x : c) squares += (x / c[0]) * (x / c[0]);
     const double scale = c[0] * std::sqrt(squares) * (1 + 1e-14); // no column is longer than 1

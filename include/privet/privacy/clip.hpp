@@ -22,15 +22,10 @@ T clip_to(double bound, T squared_norm) {
   return std::min(T{1}, static_cast<T>(bound) / std::sqrt(squared_norm));
 }
 
-/// What clips in l2 have in common. Their result is `bounded<norm::l2>`: one unit more or less moves the sum
-/// by at most the bound and its rounding (docs/privacy/training.md).
-struct l2_bound {
-  static constexpr stage_role role = stage_role::bound;
-  template <Label L>
-  static constexpr bool fits = Raw<L>;
-  template <Label L>
-  using after = bounded<norm::l2, typename L::unit>;
-};
+/// The label behind a clip in l2: one unit more or less moves a sum by at most the bound and its rounding
+/// (docs/privacy/training.md).
+template <Label L>
+using clipped = bounded<norm::l2, typename L::unit>;
 } // namespace detail
 
 struct clip_l2_by_layer;
@@ -45,9 +40,9 @@ struct clip_l2_adaptive;
 struct clip_l2 {
   static constexpr stage_role role = stage_role::bound;
   template <Label L>
-  static constexpr bool fits = detail::l2_bound::fits<L>;
+  static constexpr bool fits = Raw<L>;
   template <Label L>
-  using after = detail::l2_bound::after<L>;
+  using after = detail::clipped<L>;
 
   double bound = 1;
 
@@ -70,7 +65,12 @@ struct clip_l2 {
 /// most `bound`. Layers are those with parameters.
 ///
 /// Source    McMahan and others, ICLR 2018, arXiv:1710.06963, section 3.1
-struct clip_l2_by_layer : detail::l2_bound {
+struct clip_l2_by_layer {
+  static constexpr stage_role role = stage_role::bound;
+  template <Label L>
+  static constexpr bool fits = Raw<L>;
+  template <Label L>
+  using after = detail::clipped<L>;
   static constexpr bool by_layer = true;
   double bound = 1;
 
@@ -86,7 +86,12 @@ struct clip_l2_by_layer : detail::l2_bound {
 ///
 /// Formula   g bound / (|g| + stability)
 /// Source    Bu, Wang, Zha, Karypis, NeurIPS 2023, arXiv:2206.07136 (AUTO-S)
-struct clip_l2_automatic : detail::l2_bound {
+struct clip_l2_automatic {
+  static constexpr stage_role role = stage_role::bound;
+  template <Label L>
+  static constexpr bool fits = Raw<L>;
+  template <Label L>
+  using after = detail::clipped<L>;
   double bound = 1;
   double stability = 0.01;
 
@@ -112,7 +117,12 @@ struct clip_l2_automatic : detail::l2_bound {
 ///           together spend what the mechanism's multiplier z says: theirs is
 ///           (z^-2 - (2 count_noise)^-2)^(-1/2)
 /// Source    Andrew, Thakkar, McMahan, Ramaswamy, NeurIPS 2021, arXiv:1905.03871, theorem 1
-struct clip_l2_adaptive : detail::l2_bound {
+struct clip_l2_adaptive {
+  static constexpr stage_role role = stage_role::bound;
+  template <Label L>
+  static constexpr bool fits = Raw<L>;
+  template <Label L>
+  using after = detail::clipped<L>;
   static constexpr bool adapts = true;
   double bound = 0.1; ///< the first
   double quantile = 0.5;
@@ -140,21 +150,10 @@ struct clip_l2_adaptive : detail::l2_bound {
   }
 };
 
-inline clip_l2_by_layer clip_l2::by_layer() const noexcept {
-  clip_l2_by_layer made;
-  made.bound = bound;
-  return made;
-}
+inline clip_l2_by_layer clip_l2::by_layer() const noexcept { return {.bound = bound}; }
 inline clip_l2_automatic clip_l2::automatic(double stability) const noexcept {
-  clip_l2_automatic made;
-  made.bound = bound;
-  made.stability = stability;
-  return made;
+  return {.bound = bound, .stability = stability};
 }
-inline clip_l2_adaptive clip_l2::adaptive() const noexcept {
-  clip_l2_adaptive made;
-  made.bound = bound;
-  return made;
-}
+inline clip_l2_adaptive clip_l2::adaptive() const noexcept { return {.bound = bound}; }
 
 } // namespace privet

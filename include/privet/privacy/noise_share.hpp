@@ -127,6 +127,18 @@ struct integer_share {
     }
   }
 
+  /// The rounded vector with one number of this law on each of its own.
+  template <class T, class Law, class Source>
+  static std::vector<std::int64_t> noised(std::span<const T> x, double bound, double granularity,
+                                          std::uint64_t limit, const Law& law, Source& source) {
+    auto out = rounded(x, bound, granularity, limit, source);
+    std::vector<std::int64_t> noise(x.size());
+    const wiped_at_exit<std::int64_t> guard{std::span<std::int64_t>(noise)};
+    law.fill(source, noise);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] += noise[i];
+    return out;
+  }
+
   /// The squared l2 sensitivity of the sum, in steps.
   static double squared_sensitivity(std::string_view who, std::uint64_t squared, neighbours relation) {
     require(relation != neighbours::add_remove, fault::unsupported, who, ": got the relation ",
@@ -184,12 +196,8 @@ struct discrete_gaussian_share {
   std::vector<std::int64_t> encode(std::span<const T> x, Source& source) const {
     detail::check_secret_noise<Source>();
     check();
-    auto out = detail::integer_share::rounded(x, bound, granularity, squared_norm(x.size()), source);
-    std::vector<std::int64_t> noise(x.size());
-    const detail::wiped_at_exit<std::int64_t> guard{std::span<std::int64_t>(noise)};
-    discrete_gaussian(variance).fill(source, noise);
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] += noise[i];
-    return out;
+    return detail::integer_share::noised(x, bound, granularity, squared_norm(x.size()),
+                                         discrete_gaussian(variance), source);
   }
   /// A sum of shares, in the units of the vectors.
   double decode(std::int64_t sum) const noexcept { return static_cast<double>(sum) * granularity; }
@@ -262,12 +270,7 @@ struct skellam_share {
                 table.variance().denominator == variance.denominator,
             fault::argument, "skellam_share: got a table of the variance ", table.variance().numerator, " / ",
             table.variance().denominator, ", expected ", variance.numerator, " / ", variance.denominator);
-    auto out = detail::integer_share::rounded(x, bound, granularity, squared_norm(x.size()), source);
-    std::vector<std::int64_t> noise(x.size());
-    const detail::wiped_at_exit<std::int64_t> guard{std::span<std::int64_t>(noise)};
-    table.fill(source, noise);
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] += noise[i];
-    return out;
+    return detail::integer_share::noised(x, bound, granularity, squared_norm(x.size()), table, source);
   }
   /// A sum of shares, in the units of the vectors.
   double decode(std::int64_t sum) const noexcept { return static_cast<double>(sum) * granularity; }

@@ -5,6 +5,7 @@
 #include <privet/core/wipe.hpp>
 #include <privet/privacy/event.hpp>
 #include <privet/privacy/pure_noise.hpp>
+#include <privet/privacy/stream_terms.hpp>
 #include <privet/random/rounded_normal.hpp>
 
 #include <algorithm>
@@ -50,19 +51,10 @@ struct tree_terms {
 class tree_aggregation {
  public:
   tree_aggregation(const tree_terms& terms, std::size_t dimension) : terms_(terms), dimension_(dimension) {
-    require(terms.noise_multiplier >= 1e-3 && terms.noise_multiplier <= 1e9, fault::argument,
-            "tree_aggregation: got the noise multiplier ", terms.noise_multiplier, ", expected 1e-3 to 1e9");
-    require(terms.sensitivity >= 1e-100 && terms.sensitivity <= 1e100 && terms.rounding >= 0 &&
-                terms.rounding <= 1,
-            fault::argument, "tree_aggregation: got the sensitivity ", terms.sensitivity,
-            " and the rounding ", terms.rounding, ", expected 1e-100 to 1e100 and 0 to 1");
+    detail::check_stream("tree_aggregation", terms.noise_multiplier, terms.sensitivity, terms.rounding,
+                         terms.relation, dimension);
     require(terms.steps >= 1 && terms.steps <= std::uint64_t{1} << 40, fault::argument,
             "tree_aggregation: got ", terms.steps, " steps, expected 1 to 2^40");
-    require(terms.relation != neighbours::add_remove, fault::unsupported,
-            "tree_aggregation: got the relation ", name_of(terms.relation), ", expected ",
-            name_of(neighbours::zero_out), " or ", name_of(neighbours::replace_one),
-            ": a unit that is gone would move all others to other steps");
-    require(dimension >= 1, fault::argument, "tree_aggregation: got no numbers, expected 1 or more");
     step_size_ = terms.noise_multiplier * terms.sensitivity / rounded_normal_scale;
     weights_.push_back(1);
     while (weights_.size() < height()) {

@@ -143,7 +143,7 @@ class discrete_gaussian_table {
     for (std::uint64_t i = last; i > 0; --i) beyond[i - 1] = beyond[i] + 2 * weight(i);
     const detail::uint128 all = beyond[0] + weight(0);
     for (std::uint64_t i = 0; i < last; ++i) {
-      const auto t = fraction(beyond[i], all);
+      const auto t = detail::fraction_of(beyond[i], all);
       high_.push_back(static_cast<std::int64_t>(t >> 64));
       low_.push_back(from_zero(static_cast<std::uint64_t>(t)));
       wide_ += high_.back() > 0;
@@ -193,19 +193,6 @@ class discrete_gaussian_table {
     const detail::uint128 first = (above << 64) / below, rest = (above << 64) - first * below,
                           y = first << 64 | (rest << 64) / below;
     return simd::detail::rounded_gaussian::exp_of_minus_256(y) >> 11;
-  }
-  /// part / all in units of 2^-127.
-  static detail::uint128 fraction(detail::uint128 part, detail::uint128 all) noexcept {
-    detail::uint128 digits = 0;
-    for (int i = 0; i < 127; ++i) {
-      part <<= 1;
-      digits <<= 1;
-      if (part >= all) {
-        part -= all;
-        digits |= 1;
-      }
-    }
-    return digits;
   }
 
   /// |x| is the number of entries above a random number of 127 bits; the first bit is the sign.

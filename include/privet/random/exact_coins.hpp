@@ -59,6 +59,20 @@ class word_buffer {
   std::uint64_t bits_ = 1; // above them a one
 };
 
+/// part / all in units of 2^-127, rounded down. Requires part <= all < 2^127.
+inline uint128 fraction_of(uint128 part, uint128 all) noexcept {
+  uint128 digits = 0;
+  for (int i = 0; i < 127; ++i) {
+    part <<= 1;
+    digits <<= 1;
+    if (part >= all) {
+      part -= all;
+      digits |= 1;
+    }
+  }
+  return digits;
+}
+
 /// The binary digits of a fraction remainder / divisor below 1, 32 at a time.
 class digits_of_small {
  public:

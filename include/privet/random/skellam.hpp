@@ -53,7 +53,7 @@ class skellam_table {
     for (const auto x : weights) all += x;
     for (const auto x : weights) {
       below += x;
-      if (below < all) up_to_.push_back(fraction(below, all));
+      if (below < all) up_to_.push_back(detail::fraction_of(below, all));
     }
   }
 
@@ -75,16 +75,6 @@ class skellam_table {
   std::int64_t count(Words& words) const {
     const std::uint64_t high = detail::draw64(words) >> 1, low = detail::draw64(words);
     return count_at(detail::uint128{high} << 64 | low);
-  }
-  /// part / all in units of 2^-127, rounded down.
-  static detail::uint128 fraction(detail::uint128 part, detail::uint128 all) noexcept {
-    detail::uint128 digits = 0;
-    for (int i = 0; i < 127; ++i) {
-      part <<= 1;
-      digits <<= 1;
-      if (part >= all) part -= all, digits |= 1;
-    }
-    return digits;
   }
 
   ratio variance_;

@@ -212,11 +212,8 @@ class training_step {
   }
 
   double count_deviation(double expected_batch) const {
-    double deviation = 0;
-    chain_.stages().for_each([&]<class S>(const S& stage) {
-      if constexpr (AdaptiveBound<S>) deviation = stage.count_deviation(expected_batch);
-    });
-    return deviation;
+    if constexpr (Chain::bound_adapts) return chain_.bound().count_deviation(expected_batch);
+    return 0;
   }
 
   void begin(const chain_state<T>& state, double scale, double expected_batch) {
@@ -224,47 +221,43 @@ class training_step {
     reduction_ = scale;
     within_ = 0;
     context_ = {.step = state.step, .expected_batch = expected_batch, .sensitivity = scale * bound_};
-    if constexpr (Chain::bound_adapts && Chain::mechanisms == 1)
+    if constexpr (Chain::bound_adapts && Chain::mechanisms > 0)
       context_.noise_factor = chain_.mechanism().factor_beside(count_deviation(expected_batch));
   }
 
   /// Moves an adaptive bound, by the count that the mechanism releases; without a mechanism by the count.
-  void end(chain_state<T>& state, double expected_batch) {
+  void end([[maybe_unused]] chain_state<T>& state, [[maybe_unused]] double expected_batch) {
     if constexpr (Chain::bound_adapts) {
       double count = within_;
-      if constexpr (Chain::mechanisms == 1)
+      if constexpr (Chain::mechanisms > 0)
         count = chain_.mechanism().release(count, count_deviation(expected_batch));
-      chain_.stages().for_each([&]<class S>(const S& stage) {
-        if constexpr (AdaptiveBound<S>) state.bound = stage.next(state.bound, count, expected_batch);
-      });
+      state.bound = chain_.bound().next(state.bound, count, expected_batch);
     }
   }
 
   void bound(std::size_t rows) {
+    const auto& stage = chain_.bound();
     const std::size_t layers = Chain::bounds_by_layer ? model_.parametric_layers() : 1;
     const std::span<T> coefficients = std::span<T>(coefficients_).first(rows * layers);
     model_.template squared_norms<Arch, Chain::bounds_by_layer>(rows, inputs_.data(), memory_, coefficients);
-    chain_.stages().for_each([&]<class S>(const S& stage) {
-      if constexpr (Bound<S>)
-        for (std::size_t r = 0; r < rows; ++r) {
-          bool finite = true;
-          for (std::size_t i = r; i < coefficients.size(); i += rows)
-            finite = finite & std::isfinite(coefficients[i]);
-          for (std::size_t i = r; i < coefficients.size(); i += rows) {
-            const T squared = coefficients[i];
-            T c;
-            if constexpr (BoundByLayer<S>) {
-              c = stage.coefficient(squared, layers);
-            } else if constexpr (AdaptiveBound<S>) {
-              c = stage.coefficient(squared, bound_);
-              within_ += (static_cast<double>(squared) <= bound_ * bound_) - 0.5;
-            } else {
-              c = stage.coefficient(squared);
-            }
-            coefficients[i] = finite ? c * static_cast<T>(reduction_) : T{};
-          }
+    for (std::size_t r = 0; r < rows; ++r) {
+      bool finite = true;
+      for (std::size_t i = r; i < coefficients.size(); i += rows)
+        finite = finite & std::isfinite(coefficients[i]);
+      for (std::size_t i = r; i < coefficients.size(); i += rows) {
+        const T squared = coefficients[i];
+        T c;
+        if constexpr (Chain::bounds_by_layer) {
+          c = stage.coefficient(squared, layers);
+        } else if constexpr (Chain::bound_adapts) {
+          c = stage.coefficient(squared, bound_);
+          within_ += (static_cast<double>(squared) <= bound_ * bound_) - 0.5;
+        } else {
+          c = stage.coefficient(squared);
         }
-    });
+        coefficients[i] = finite ? c * static_cast<T>(reduction_) : T{};
+      }
+    }
     model_.template weigh<Arch, Chain::bounds_by_layer>(rows, inputs_.data(), memory_,
                                                         std::span<const T>(coefficients));
   }
