@@ -5,12 +5,15 @@
 #include <privet/data/arff.hpp>
 #include <privet/data/csv.hpp>
 #include <privet/data/dataset.hpp>
+#include <privet/data/fourier_line.hpp>
 #include <privet/data/idx.hpp>
 #include <privet/data/lines.hpp>
 #include <privet/data/partition.hpp>
 #include <privet/data/poisson.hpp>
 #include <privet/data/records.hpp>
+#include <privet/data/rows_by_group.hpp>
 #include <privet/data/sampler.hpp>
+#include <privet/data/scattering.hpp>
 #include <privet/data/schema.hpp>
 #include <privet/data/split.hpp>
 #include <privet/data/standardise.hpp>
