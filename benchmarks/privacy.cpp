@@ -97,6 +97,7 @@ void steps_of(compare::table& table, const char* letter, const std::shared_ptr<s
     step_of(table, name, compare::ours, batch, s, chain(clip, average_over_batch{}, noise, descent));
     step_of(table, name, "float noise", batch, s,
             chain(clip, average_over_batch{}, noise.in_floating_point(), descent));
+    step_of(table, name, "exact noise", batch, s, chain(clip, average_over_batch{}, noise.exact(), descent));
     step_of(table, name, "clip alone", batch, s, chain(clip, average_over_batch{}, descent));
     step_of(table, name, "no privacy", batch, s, chain(average_over_batch{}, descent));
   }

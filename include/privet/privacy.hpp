@@ -13,6 +13,7 @@
 #include <privet/privacy/frequency_oracle.hpp>
 #include <privet/privacy/gaussian.hpp>
 #include <privet/privacy/gaussian_accountant.hpp>
+#include <privet/privacy/gaussian_share.hpp>
 #include <privet/privacy/gdp.hpp>
 #include <privet/privacy/golden_section.hpp>
 #include <privet/privacy/hadamard_response.hpp>
@@ -21,6 +22,7 @@
 #include <privet/privacy/ledger_filter.hpp>
 #include <privet/privacy/ledger_group.hpp>
 #include <privet/privacy/local_hashing.hpp>
+#include <privet/privacy/loss_contour.hpp>
 #include <privet/privacy/loss_lattice.hpp>
 #include <privet/privacy/loss_part.hpp>
 #include <privet/privacy/loss_profile.hpp>
@@ -41,6 +43,7 @@
 #include <privet/privacy/special_functions.hpp>
 #include <privet/privacy/stream_terms.hpp>
 #include <privet/privacy/subset_selection.hpp>
+#include <privet/privacy/tilted_sample.hpp>
 #include <privet/privacy/tree_aggregation.hpp>
 #include <privet/privacy/unary_encoding.hpp>
 #include <privet/privacy/zcdp.hpp>

@@ -107,6 +107,12 @@ with tempfile.TemporaryDirectory() as name:
     looser = answer("--events", file, "--delta", 1e-6, "--accountant", "rdp")
     assert twice["epsilon_upper"] < looser["epsilon_upper"] < 1.5 * twice["epsilon_upper"], (twice, looser)
     assert "pld_accountant" in run("--events", file, "--delta", 1e-6, "--accountant", "zcdp", status=1)
+    drawn = {"mechanism": "subsampled_discrete_gaussian", "sigma": 1.5, "q": 0.04, "steps": 2250}
+    file.write_text(json.dumps([drawn]))
+    exact = answer("--events", file, "--delta", 1e-5, "--accountant", "rdp")
+    assert 7.328349 <= exact["epsilon_upper"] <= 7.37, exact
+    refused = run("--events", file, "--delta", 1e-5, status=1)
+    assert "subsampled_discrete_gaussian" in refused and "rdp_accountant" in refused, refused
 
     usual = ("--sample-rate", 0.01, "--steps", 100, "--delta", 1e-5)
     for words, part in [

@@ -241,6 +241,11 @@ TEST_CASE("a batch is averaged over its expected size") {
   CHECK(average_over_batch{}.scale(0.5) == 2);
 }
 
+TEST_CASE("a batch is left a sum for whoever divides the sum of several") {
+  CHECK(sum_over_batch{}.scale(64) == 1);
+  static_assert(sum_over_batch::adds_up && decltype(chain(sum_over_batch{}, sgd{}))::reductions == 1);
+}
+
 TEST_CASE("a chain refuses stages whose numbers make no sense") {
   const auto refuses = [](auto stage) { CHECK_THROWS_AS(chain(stage).template init<float>(3), exception); };
   refuses(sgd{.learning_rate = -0.1});

@@ -24,10 +24,14 @@ TEST_CASE("an event refuses numbers without a meaning and names both sides") {
     CHECK_THAT(refused(event::tree{noise, 3}), Contains("tree"));
     CHECK_THAT(refused(event::discrete_gaussian{noise}), Contains("discrete_gaussian"));
     CHECK_THAT(refused(event::subsampled_gaussian{noise, 0.1}), Contains("N001"));
+    CHECK_THAT(refused(event::subsampled_discrete_gaussian{noise, 0.1}), Contains("N001"));
   }
   for (const double rate : {0.0, -0.1, 1.0001, std::numeric_limits<double>::quiet_NaN()})
     CHECK_THAT(refused(event::subsampled_gaussian{1, rate}),
                Contains("sampling rate") && Contains("at most 1"));
+  CHECK_THAT(refused(event::subsampled_discrete_gaussian{1, 0}), Contains("sampling rate 0"));
+  CHECK_THAT(refused(event::subsampled_discrete_gaussian{1, 0.5}, 1, neighbours::replace_one),
+             Contains("N011") && Contains("add-remove or zero-out"));
   CHECK_THAT(refused(event::gaussian{1}, 0), Contains("0 uses") && Contains("1000000000"));
   CHECK_THAT(refused(event::gaussian{1}, 1'000'000'001), Contains("1000000001 uses"));
   CHECK_THAT(refused(event::tree{1, 0}), Contains("height 0"));
@@ -61,5 +65,6 @@ TEST_CASE("Gaussian and tree events are one query together") {
   list.add({event::tree{3, 9}, 2});
   list.add({event::subsampled_gaussian{5, 1}, 25});
   list.add({event::subsampled_gaussian{5, 0.5}, 25});
+  list.add({event::subsampled_discrete_gaussian{5, 1}, 25}); // no Gaussian query: its loss is another
   CHECK(list.gaussian_distance_squared() == Approx(2 + 2 + 1).epsilon(1e-14));
 }

@@ -16,6 +16,7 @@ const std::vector<privacy_event> all_kinds{
     {event::randomised_response{std::log(3.0), 4'000'000'000}, 1, neighbours::replace_one},
     {event::discrete_gaussian{1e4}, 7},
     {event::tree{std::nextafter(2.0, 3.0), 64}, 2},
+    {event::subsampled_discrete_gaussian{0.7, 1.0 / 3}, 9, neighbours::zero_out, 0x1p-60},
     {event::shuffle{4, 123'456'789}, 5, neighbours::replace_one},
     {event::gaussian{1}, 1, neighbours::add_remove, std::numeric_limits<double>::denorm_min()}};
 

@@ -5,7 +5,9 @@
 #include <privet/privacy/clip.hpp>
 #include <privet/privacy/gaussian.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <vector>
 
 using namespace privet;
@@ -56,7 +58,42 @@ TEST_CASE("gaussian: on the grid every value is a whole number of steps") {
   CHECK(off > 20);
 }
 
-TEST_CASE("gaussian: mean zero and the stated deviation, in both forms") {
+TEST_CASE("gaussian: exact noise leaves whole numbers of steps, 2^15 of them in a deviation") {
+  const double z = 1.5, sensitivity = 0.25, step = z * sensitivity * 0x1p-15;
+  auto x = test::normals<double>(3000, 2);
+  const auto before = x;
+  gaussian{z}.exact().release(std::span(x), z * sensitivity);
+  for (const double v : x) CHECK(std::abs(v / step - std::round(v / step)) <= 0x1p-20);
+  // A float holds 24 bits of the integer.
+  for (const float v : noised(gaussian{z}.exact(), test::normals<float>(3000, 1), sensitivity))
+    CHECK(std::abs(v / step - std::round(v / step)) <= std::abs(v / step) * 0x1p-24 + 1e-9);
+  // The value is rounded to the nearest step: what comes out is it and the integers of the sampler.
+  unsafe::replayable_noise source(7, "a test"), same(7, "a test");
+  auto y = before;
+  gaussian{z}.exact().drawn_from(source).release(std::span(y), z * sensitivity);
+  std::vector<std::int64_t> noise(y.size());
+  const discrete_gaussian sampler({std::uint64_t{1} << 30, 1});
+  for (std::size_t i = 0; i < noise.size(); i += 2048)
+    sampler.fill(same, std::span(noise).subspan(i, std::min<std::size_t>(2048, noise.size() - i)));
+  for (std::size_t i = 0; i < y.size(); ++i)
+    CHECK(std::llround(y[i] / step) == std::llround(before[i] / step) + noise[i]);
+}
+
+TEST_CASE("gaussian: exact noise follows the normal law, from either end") {
+  constexpr std::size_t n = 100'000;
+  std::vector<double> x(n, 5.0);
+  gaussian{1}.exact().release(std::span(x), 2);
+  std::sort(x.begin(), x.end());
+  double apart = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double below = std::erfc((5.0 - x[i]) / (2 * std::sqrt(2.0))) / 2;
+    apart = std::max({apart, std::abs(below - static_cast<double>(i) / n),
+                      std::abs(below - static_cast<double>(i + 1) / n)});
+  }
+  CHECK(apart < 0.0104 + 0x1p-16); // Massart: more than this in 2 of 10^9 runs; half a step of the law
+}
+
+TEST_CASE("gaussian: mean zero and the stated deviation, in every form") {
   constexpr std::size_t n = 200000;
   const auto check = [&](const auto& noise) {
     const auto x = noised(noise, std::vector<float>(n, 3.0f), 2);
@@ -68,6 +105,7 @@ TEST_CASE("gaussian: mean zero and the stated deviation, in both forms") {
   };
   check(gaussian{0.7});
   check(gaussian{0.7}.in_floating_point());
+  check(gaussian{0.7}.exact());
 }
 
 TEST_CASE("gaussian: the event pays for rounding, the grid and the sampler's distance") {
@@ -81,6 +119,29 @@ TEST_CASE("gaussian: the event pays for rounding, the grid and the sampler's dis
   CHECK(multiplier_of(gaussian{2}.in_floating_point().event(sampler, 500, sum)) == Approx(2 / 1.01));
   // A capacity that is often met is a distance that no delta pays for.
   CHECK(gaussian{2}.event(poisson{.rate = 0.02, .capacity = 10}, 500, sum).distance > 0.1);
+}
+
+TEST_CASE("gaussian: exact noise is another event, at no distance but what the sample is cut by") {
+  const bounded_sum sum{.parameters = 10000, .rounding = 0.01};
+  const poisson sampler{.rate = 0.02};
+  const auto exact = gaussian{2}.exact();
+  const auto e = exact.event(sampler, 500, sum);
+  const auto m = std::get<event::subsampled_discrete_gaussian>(e.mechanism);
+  CHECK(m.noise_multiplier == Approx(2 / (1 + 0.01 + 2 * 100 * 0x1p-15)).epsilon(1e-9));
+  CHECK(m.rate >= 0.02);
+  CHECK(e.distance == sampler.overflow(500));
+  CHECK(exact.event(sum).distance == 0);
+  CHECK(std::get<event::subsampled_discrete_gaussian>(exact.event(sum).mechanism).rate == 1);
+  CHECK(exact.event(public_poisson{.rate = 0.02, .seed = 1}, 500, sum).relation == neighbours::zero_out);
+  // Beside a count, whose integers are one vector with those of the gradient.
+  const bounded_sum counted{.parameters = 1, .count_noise = 4};
+  const double both =
+      std::get<event::subsampled_discrete_gaussian>(exact.event(counted).mechanism).noise_multiplier;
+  CHECK(both < 2);
+  CHECK(both == Approx(2).epsilon(1e-3));
+  const double asked = decltype(exact)::asked_for(1.5, sum);
+  CHECK(std::get<event::subsampled_discrete_gaussian>(gaussian{asked}.exact().event(sum).mechanism)
+            .noise_multiplier == Approx(1.5).epsilon(1e-9));
 }
 
 TEST_CASE("gaussian: the multiplier to ask for has the effect that was wanted") {

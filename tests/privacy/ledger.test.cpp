@@ -207,9 +207,20 @@ TEST_CASE("the Renyi filter knows sampling and lets through what its order allow
   CHECK(static_cast<double>(most) > 0.98 * static_cast<double>(uses_for<rdp_accountant>(step, 1.5, 1e-5)));
   CHECK_THROWS_WITH(renyi_filter::for_budget(1e-6, 1e-12, step), Contains("no order"));
 
+  // Of exact noise it knows whole orders.
+  const privacy_event exact{event::subsampled_discrete_gaussian{1.1, 0.01}};
+  const auto whole = renyi_filter::for_budget(1.5, 1e-5, exact);
+  CHECK(whole.order == std::round(whole.order));
+  ledger drawn(terms_of(whole, 1.5));
+  const auto uses = uses_for<rdp_accountant>(exact, 1.5, 1e-5);
+  CHECK(drawn.may(times(exact, uses - uses / 50)));
+  CHECK_THAT(message(drawn.may(times(exact, uses + 1))), Contains("Renyi divergence"));
+  REQUIRE(drawn.debit(exact, "a first step"));
+
   // Noise too small for the quadrature counts as if nobody had been left out.
   ledger hasty(terms_of(renyi_filter{1000, 1e9}, 1e10));
   REQUIRE(hasty.debit({event::subsampled_gaussian{0.01, 1e-6}, 1}, "hardly any noise"));
+  REQUIRE(hasty.debit({event::subsampled_discrete_gaussian{0.01, 1e-6}, 1}, "hardly any exact noise"));
   CHECK(*hasty.odometer() >= 1000 / (2 * 0.01 * 0.01));
 }
 
@@ -264,6 +275,13 @@ TEST_CASE("what has no theorem under a filter, or another relation, does not fit
   t.relation = neighbours::replace_one;
   CHECK_THAT(message(ledger(t).may({event::shuffle{1, 100}, 1, neighbours::replace_one})),
              Contains("N011") && Contains("shuffle"));
+  // The privacy loss of exact noise has no known law, so no schedule holds it: neither new nor on disk.
+  const auto scheduled = terms_of(schedule_filter{{{event::subsampled_discrete_gaussian{1, 0.01}, 10}}});
+  const char *name = "subsampled_discrete_gaussian", *cure = "renyi or zcdp filter";
+  CHECK_THROWS_WITH(ledger(scheduled), Contains("N011") && Contains(name) && Contains(cure));
+  CHECK_THROWS_WITH(create_ledger(one_file().path, scheduled), Contains("N011") && Contains(name));
+  CHECK_THAT(message(parse_ledger(detail::ledger_text(scheduled) + '\n', "x")),
+             Contains("x:1") && Contains("N011") && Contains(name) && Contains(cure));
   CHECK_THROWS_WITH(book.debit({event::gaussian{0}, 1}, "no noise"), Contains("N001"));
   CHECK_THROWS_WITH(book.debit(query, std::string(1001, 'x')), Contains("1001"));
   CHECK_THROWS_WITH(book.debit(query, "\xc3("), Contains("UTF-8"));

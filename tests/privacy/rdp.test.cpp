@@ -3,6 +3,9 @@
 
 #include <privet/privacy/rdp.hpp>
 
+#include <cmath>
+#include <numeric>
+
 using namespace privet;
 using Catch::Contains;
 
@@ -89,6 +92,8 @@ TEST_CASE("divergences rise with the order, and epsilon falls with delta") {
                                           {event::laplace{2}},
                                           {event::randomised_response{0.7, 5}, 1, neighbours::replace_one},
                                           {event::discrete_gaussian{1.2}},
+                                          {event::subsampled_discrete_gaussian{0.9, 0.02}},
+                                          {event::subsampled_discrete_gaussian{1.2}},
                                           {event::tree{3, 7}}};
   for (const auto& e : all) {
     INFO(e.name());
@@ -98,6 +103,71 @@ TEST_CASE("divergences rise with the order, and epsilon falls with delta") {
     CHECK(a.epsilon(1e-6).upper >= a.epsilon(1e-5).upper);
     CHECK(a.delta(a.epsilon(1e-6).upper).upper == Approx(1e-6).epsilon(1e-3));
   }
+}
+
+// By summation over the integers, in long double: shifts of whole numbers in two dimensions, both directions.
+TEST_CASE("a sampled discrete Gaussian has the divergences of the continuous one at whole orders") {
+  const auto enumerated = [](double s, int dx, int dy, double q, double alpha, bool added) {
+    const int reach = static_cast<int>(40 * s) + 40;
+    long double total = 0, sum = 0;
+    for (int x = -reach; x <= reach; ++x)
+      for (int y = -reach; y <= reach; ++y) {
+        const auto at = [&](int a, int b) {
+          return std::exp(-static_cast<long double>(a * a + b * b) / (2 * s * s));
+        };
+        const long double here = at(x, y), mixed = (1 - q) * here + q * at(x - dx, y - dy);
+        total += here;
+        if (here > 0 && mixed > 0)
+          sum += added ? std::pow(here / mixed, alpha) * mixed : std::pow(mixed / here, alpha) * here;
+      }
+    return static_cast<double>(std::log(sum / total)) / (alpha - 1);
+  };
+  for (const double q : {0.05, 0.5, 1.0})
+    for (const double s : {0.6, 1.0, 2.5}) {
+      const double z = s / std::sqrt(5.0); // a shift of (2, 1)
+      const privacy_event discrete{event::subsampled_discrete_gaussian{z, q}},
+          continuous{event::subsampled_gaussian{z, q}};
+      for (const double alpha : {2.0, 3.0, 5.0}) {
+        INFO("rate " << q << ", deviation " << s << ", order " << alpha);
+        const double said = renyi_divergence(discrete, alpha);
+        CHECK(said == Approx(renyi_divergence(continuous, alpha)).epsilon(1e-12));
+        CHECK(said == Approx(enumerated(s, 2, 1, q, alpha, false)).epsilon(1e-9));
+        CHECK(said >= enumerated(s, 2, 1, q, alpha, true) * (1 - 1e-9));
+        CHECK(said >= enumerated(s, 1, 1, q, alpha, false)); // a shorter shift
+      }
+      for (const double alpha : {1.3, 2.5, 4.01}) { // no less than the truth, whatever it is there
+        const double said = renyi_divergence(discrete, alpha) * (1 + 1e-9);
+        CHECK(said >= enumerated(s, 2, 1, q, alpha, false));
+        CHECK(said >= enumerated(s, 2, 1, q, alpha, true));
+      }
+    }
+}
+
+TEST_CASE("between whole orders a sampled discrete Gaussian is never promised less than the continuous one") {
+  for (const double rate : {1e-4, 0.01, 0.3})
+    for (const double noise : {0.5, 1.0, 8.0})
+      for (const std::uint64_t steps : {1u, 1000u, 100'000u})
+        for (const double delta : {1e-5, 1e-12}) {
+          const privacy_event discrete{event::subsampled_discrete_gaussian{noise, rate}, steps};
+          const privacy_event continuous{event::subsampled_gaussian{noise, rate}, steps};
+          const double whole = holding({discrete}).epsilon(delta).upper,
+                       real = holding({continuous}).epsilon(delta).upper;
+          INFO("rate " << rate << ", noise " << noise << ", steps " << steps);
+          CHECK(whole >= real * (1 - 1e-6));
+          // The best whole order is the best there is.
+          std::vector<double> orders(600);
+          std::iota(orders.begin(), orders.end(), 2.0);
+          CHECK(whole <= holding({continuous}, rdp_accountant(orders)).epsilon(delta).upper * (1 + 1e-9));
+        }
+  // At rate 1 every order is known.
+  CHECK(holding({{event::subsampled_discrete_gaussian{2}, 4}}).epsilon(1e-5).upper ==
+        holding({{event::gaussian{2}, 4}}).epsilon(1e-5).upper);
+  // n events are one, n times over.
+  rdp_accountant each;
+  for (int i = 0; i < 50; ++i) each.compose({event::subsampled_discrete_gaussian{1, 0.1}});
+  CHECK(each.epsilon(1e-6).upper ==
+        holding({{event::subsampled_discrete_gaussian{1, 0.1}, 50}}).epsilon(1e-6).upper);
+  CHECK(each.delta(1).upper == holding({{event::subsampled_discrete_gaussian{1, 0.1}, 50}}).delta(1).upper);
 }
 
 TEST_CASE("the Renyi accountant refuses orders up to 1") {

@@ -24,6 +24,12 @@ TEST_CASE("rho adds up over every kind of event and never promises too much") {
   a.compose({event::discrete_gaussian{5}, 25});
   CHECK(a.rho() == Approx(0.5 + 0.5 + 0.0625 + 0.5).epsilon(1e-14));
   CHECK_FALSE(a.ignores_sampling());
+  zcdp_accountant integers;
+  integers.compose({event::subsampled_discrete_gaussian{2, 1}, 4});
+  CHECK_FALSE(integers.ignores_sampling());
+  integers.compose({event::subsampled_discrete_gaussian{2, 0.1}, 4});
+  CHECK(integers.rho() == Approx(1).epsilon(1e-14));
+  CHECK(integers.ignores_sampling());
   a.compose({event::subsampled_gaussian{1, 0.01}});
   CHECK(a.rho() == Approx(2.0625).epsilon(1e-14));
   CHECK(a.ignores_sampling());

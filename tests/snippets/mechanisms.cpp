@@ -4,6 +4,7 @@
 #include <privet/privacy/banded_matrix.hpp>
 #include <privet/privacy/clip.hpp>
 #include <privet/privacy/exponential.hpp>
+#include <privet/privacy/gaussian_share.hpp>
 #include <privet/privacy/laplace.hpp>
 #include <privet/privacy/noise_share.hpp>
 #include <privet/privacy/pld.hpp>
@@ -53,6 +54,16 @@ double share_noise(const std::vector<float>& update, std::span<const std::int64_
   const double mean = share.decode(sum[0]) / clients;                   // at whoever sees the sum
   const double rho = share.rho(honest, update.size());                  // zCDP of one round
   return mean + rho + share.decode(integers[0]) + upload.first_bound();
+}
+
+double share_gaussian(std::span<const float> gradients, double clip, int128 total, double expected_batch,
+                      const poisson& sampler, std::size_t rows, const bounded_sum& sum, pld_accountant& out) {
+  const gaussian_share share{.noise_multiplier = 1.5, .holders = 4}; // of the sum; shares of noise counted on
+  std::vector<std::int64_t> integers = share.encode(gradients, clip); // at an office: floats in, integers out
+  const double mean = share.decode(total, clip) / expected_batch;     // at whoever adds them, in 128 bits
+  const privacy_event spent = share.event(sampler, rows, sum);        // for a row of an office
+  out.compose(spent);
+  return mean + static_cast<double>(integers[0]);
 }
 
 void add_up(const std::vector<std::vector<float>>& stream, double clip, std::size_t parameters,

@@ -85,6 +85,20 @@ TEST_CASE("private training spends what the same accountant says of its steps") 
   CHECK(train.spent(delta{1e-5}).upper <= 1.001 * ideal.epsilon(1e-5).upper);
 }
 
+TEST_CASE("training with exact noise spends what the Renyi accountant says of its steps") {
+  const auto data = test::rows_of(500, 4, 3, 1);
+  const auto exact = chain(clip_l2{.bound = 1}, average_over_batch{}, gaussian{.noise_multiplier = 1}.exact(),
+                           sgd{.learning_rate = 0.1});
+  trainer train{model, softmax_cross_entropy{}, exact, poisson{.rate = 0.02}, rdp_accountant{}};
+  CHECK(train.fit(data, draws{107}));
+  rdp_accountant expected, on_paper;
+  for (int i = 0; i < 107; ++i) expected.compose(train.event(500));
+  on_paper.compose({event::subsampled_gaussian{1, 0.02}, 107});
+  CHECK(train.spent(delta{1e-5}).upper == expected.epsilon(1e-5).upper);
+  CHECK(train.spent(delta{1e-5}).upper >= on_paper.epsilon(1e-5).upper);
+  CHECK(train.spent(delta{1e-5}).upper <= 1.02 * on_paper.epsilon(1e-5).upper);
+}
+
 TEST_CASE("private training learns, and keeps losses to itself") {
   const auto data = test::rows_of(3000, 4, 3, 1), fresh = test::rows_of(300, 4, 3, 2);
   trainer train{model,
@@ -145,6 +159,7 @@ TEST_CASE("noise has the deviation that multiplier, bound and expected batch ask
     CHECK(spread(gaussian{.noise_multiplier = 2}, expected) == Approx(6 / expected).epsilon(0.013)); // 6 sd
     CHECK(spread(gaussian{.noise_multiplier = 2}.in_floating_point(), expected) ==
           Approx(6 / expected).epsilon(0.013));
+    CHECK(spread(gaussian{.noise_multiplier = 2}.exact(), expected) == Approx(6 / expected).epsilon(0.013));
   }
 }
 
@@ -288,6 +303,42 @@ TEST_CASE("parameters that noise has driven to infinity are an error") {
                 poisson{.rate = 0.5}, pld_accountant{}};
   CHECK_THROWS_WITH(train.fit(data, epochs{3}),
                     Catch::Contains("[N008") && Catch::Contains("no finite number"));
+}
+
+TEST_CASE("private training: what it says of rows that it refuses is nothing of a row") {
+  auto data = test::rows_of(50, 4, 3, 1);
+  const auto said_of = [](const dataset<float>& rows, const auto& steps) -> std::string {
+    trainer t{model, softmax_cross_entropy{}, steps, poisson{.rate = 0.1}};
+    try {
+      t.fit(rows, draws{1});
+    } catch (const exception& why) {
+      return why.what();
+    }
+    return "nothing";
+  };
+  const auto plain = chain(average_over_batch{}, sgd{});
+  const auto digits_of = [](std::string text) {
+    std::erase_if(text, [](char c) { return c < '0' || c > '9'; });
+    return text;
+  };
+  data.labels[37] = 4321;
+  CHECK(said_of(data, plain) == "[N006 label] row 37 has label 4321, the model has 3 outputs");
+  CHECK_THAT(said_of(data, recipe), Catch::Contains("[N006 label]"));
+  CHECK(digits_of(said_of(data, recipe)) == "0063");
+  const auto labelled = said_of(data, recipe);
+  data.labels[37] = -1;
+  data.labels[12] = 3;
+  CHECK(said_of(data, recipe) == labelled);
+
+  auto values = test::rows_of(50, 4, 3, 1);
+  row(values.features, 7)[2] = std::numeric_limits<float>::infinity();
+  CHECK_THAT(said_of(values, plain), Catch::Contains("row 7, column 2 is inf"));
+  const auto infinite = said_of(values, recipe);
+  CHECK(digits_of(infinite) == "001");
+  row(values.features, 7)[2] = 0;
+  row(values.features, 8)[1] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(said_of(values, recipe) == infinite);
+  CHECK(said_of(test::rows_of(50, 5, 3, 1), recipe) == "[N003 shape] the model reads rows 4 wide, got 5");
 }
 
 TEST_CASE("a network that arrived as text trains privately like the model in the program") {

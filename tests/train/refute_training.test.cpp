@@ -10,6 +10,7 @@
 #include <privet/privacy/clip.hpp>
 #include <privet/privacy/gaussian.hpp>
 #include <privet/privacy/pld.hpp>
+#include <privet/privacy/rdp.hpp>
 #include <privet/random/system.hpp>
 #include <privet/train/trainer.hpp>
 
@@ -28,6 +29,15 @@ std::vector<test::privacy_claim> claims_of(privacy_event event, std::uint64_t st
   event.count = steps;
   pld_accountant accountant;
   accountant.tolerance = 1e-3;
+  accountant.compose(event);
+  std::vector<test::privacy_claim> claims;
+  for (const double epsilon : {0.1, 0.5, 1.0, 2.0})
+    claims.push_back({epsilon, accountant.delta(epsilon).upper});
+  return claims;
+}
+std::vector<test::privacy_claim> renyi_claims_of(privacy_event event, std::uint64_t steps = 1) {
+  event.count = steps;
+  rdp_accountant accountant;
   accountant.compose(event);
   std::vector<test::privacy_claim> claims;
   for (const double epsilon : {0.1, 0.5, 1.0, 2.0})
@@ -233,6 +243,10 @@ TEST_CASE("a private step cannot be refuted, whatever the other rows are; 0.7 ti
   check_kept(claims, runs_of(n, steps_of(clip_l2{bound}.automatic(), gaussian{z})));
   check_kept(claims, runs_of(n, steps_of(clip_l2{bound}.by_layer(), gaussian{z})));
   check_kept(claims, runs_of(n, steps_of(clip_l2{bound}, gaussian{z}.in_floating_point())));
+  // Exact noise, by what the Renyi accountant says of it: its claims are weaker.
+  const auto exact = runs_of(n, steps_of(clip_l2{bound}, gaussian{z}.exact()));
+  check_kept(renyi_claims_of({event::subsampled_discrete_gaussian{z}}), exact);
+  check_refuted(claims_of({event::gaussian{1.6 * z}}), exact);
   check_refuted(claims, runs_of(n, steps_of(clip_l2{bound}, too_little_noise{{z}})));
 }
 
@@ -440,6 +454,34 @@ TEST_CASE("Poisson training cannot be refuted, and is when one step in five is a
   const auto five = seen(5);
   check_kept(claims_of(on_paper, 5), five);
   if (side != neighbourhood::against_it) check_refuted(one[0], five);
+}
+
+TEST_CASE("Poisson training with exact noise cannot be refuted, a quarter of that noise is", "[slow]") {
+  const double z = 2, rate = 0.5;
+  const neighbourhood n(neighbourhood::across);
+  const std::size_t rows = n.with.size();
+  const poisson sampler{rate};
+  const auto seen = [&](const auto& noise) {
+    laboratory lab(neuron, steps_of(clip_l2{bound}, noise), neuron.make_parameters(), 3);
+    poisson_batches with(rows, sampler), without(rows - 1, sampler);
+    const auto likelihood = [&](poisson_batches& drawn) {
+      double sum = 0;
+      for (int i = 0; i < 3; ++i) {
+        const auto batch = drawn.draw(thread_system_random());
+        const double along = dot(lab.release(n.rows, batch, sampler.expected_batch(rows)), n.direction);
+        sum += std::log1p(rate * std::expm1((along - 0.5) / (z * z)));
+      }
+      return sum;
+    };
+    return test::run_both(
+        runs, [&] { return likelihood(with); }, [&] { return likelihood(without); });
+  };
+  laboratory lab(neuron, steps_of(clip_l2{bound}, gaussian{z}.exact()), neuron.make_parameters(), 3);
+  const auto said = lab.event(sampler, rows);
+  CHECK(std::holds_alternative<event::subsampled_discrete_gaussian>(said.mechanism));
+  const auto claims = renyi_claims_of(said, 3);
+  check_kept(claims, seen(gaussian{z}.exact()));
+  check_refuted(claims[2], seen(gaussian{z / 4}.exact()));
 }
 
 // 40 batches of 2 rows, all of which pull against the row in question: its batch alone is another, in every

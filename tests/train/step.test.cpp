@@ -324,5 +324,8 @@ TEST_CASE("a private step allocates nothing, and little before it") {
       memory_of(chain(clip_l2{}, average_over_batch{}, gaussian{}, adam{}), private_allocates_none);
   CHECK(plain_allocates_none);
   CHECK(private_allocates_none);
+  bool exact_allocates_none = false;
+  memory_of(chain(clip_l2{}, average_over_batch{}, gaussian{}.exact(), adam{}), exact_allocates_none);
+  CHECK(exact_allocates_none);
   CHECK(static_cast<double>(with_privacy) <= 1.1 * static_cast<double>(without));
 }

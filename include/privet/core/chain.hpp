@@ -172,6 +172,9 @@ inline constexpr std::size_t slots_of = 0;
 template <Pointwise S>
 inline constexpr std::size_t slots_of<S> = S::slots;
 
+template <class S>
+inline constexpr bool weighs_examples = requires { requires S::weighs_examples; };
+
 /// Whether no stage before a mechanism selects, or remembers what has no noise yet.
 template <class... S>
 consteval bool forgets_before_noise() {
@@ -208,6 +211,8 @@ class chain_of {
   static constexpr std::size_t encodings = (std::size_t{0} + ... + (Encoding<S> ? 1 : 0));
   static constexpr bool bounds_by_layer = (BoundByLayer<S> || ...);
   static constexpr bool bound_adapts = (AdaptiveBound<S> || ...);
+  /// Whether the reduction weighs a unit by its number of examples.
+  static constexpr bool weighs_examples = (detail::weighs_examples<S> || ...);
   static constexpr std::size_t mechanisms = (std::size_t{0} + ... + (Mechanism<S> ? 1 : 0));
   /// Scalars of state per parameter.
   static constexpr std::size_t slots = (std::size_t{0} + ... + detail::slots_of<S>);
@@ -233,6 +238,12 @@ class chain_of {
   {
     constexpr bool does[] = {Mechanism<S>...};
     return stages_.template get<static_cast<std::size_t>(std::ranges::find(does, true) - does)>();
+  }
+  /// The last stage, which makes a message.
+  constexpr const auto& encoding() const noexcept
+    requires(encodings > 0)
+  {
+    return stages_.template get<sizeof...(S) - 1>();
   }
 
   /// The state for so many parameters. Throws N001 for a stage whose numbers make no sense.
@@ -350,6 +361,17 @@ struct average_over_batch {
   using after = L;
 
   constexpr double scale(double expected_batch) const noexcept { return 1.0 / expected_batch; }
+};
+
+/// Leaves the sum over a batch as it is, for whoever adds up the sums of several parties and divides those by
+/// the expected batch of all.
+struct sum_over_batch {
+  static constexpr stage_role role = stage_role::reduction;
+  static constexpr bool adds_up = true;
+  template <Label L>
+  using after = L;
+
+  constexpr double scale(double) const noexcept { return 1; }
 };
 
 } // namespace privet

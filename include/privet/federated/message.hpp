@@ -11,6 +11,7 @@
 
 #include <bit>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -32,7 +33,8 @@ enum class message_kind : std::uint16_t {
   start = 10,       ///< f32: weights
   train = 11,       ///< u64: rows of all clients of this round; f32: weights
   update = 12,      ///< u64 examples, u64 steps, f64 weight, f64 loss; f32: update
-  refusal = 14      ///< text: why the client will not
+  refusal = 14,     ///< text: why the client will not
+  share = 16        ///< u64 examples, u64 steps; i64: share of a noisy sum
 };
 
 struct message {
@@ -110,7 +112,7 @@ inline result<message> decode_message(std::span<const std::byte> bytes) {
 
 namespace detail {
 
-/// The rest of a body as little-endian numbers, all finite.
+/// The rest of a body as little-endian numbers, all finite where they are fractions.
 template <class T>
 result<std::vector<T>> take_numbers(byte_reader& in, std::string_view what) {
   if (in.left() % sizeof(T) != 0)
@@ -120,8 +122,9 @@ result<std::vector<T>> take_numbers(byte_reader& in, std::string_view what) {
   std::vector<T> numbers(raw.size() / sizeof(T));
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     numbers[i] = load_little<T>(raw.data() + i * sizeof(T));
-    if (!std::isfinite(numbers[i]))
-      return error::of(fault::message, what, ": number ", i, " is ", numbers[i]);
+    if constexpr (std::floating_point<T>)
+      if (!std::isfinite(numbers[i]))
+        return error::of(fault::message, what, ": number ", i, " is ", numbers[i]);
   }
   return numbers;
 }
@@ -234,6 +237,25 @@ inline result<client_update> decode_update(const message& m) {
   if (!shared) return shared.error();
   u.shared = std::move(*shared);
   return u;
+}
+
+/// The body of `share`; sender and schema hash stand in the header.
+inline std::vector<std::byte> encode_share(const client_share& s) {
+  byte_writer out;
+  out.reserve(16 + s.shared.size() * sizeof(std::int64_t));
+  out.put(s.examples).put(s.steps);
+  detail::put_numbers(out, std::span<const std::int64_t>(s.shared));
+  return std::move(out).take();
+}
+inline result<client_share> decode_share(const message& m) {
+  byte_reader in(m.body, "share");
+  if (in.left() < 16)
+    return error::of(fault::message, "share: ", in.left(), " bytes, at least 16 are needed");
+  client_share s{m.sender, m.schema_hash, *in.take<std::uint64_t>(), *in.take<std::uint64_t>(), {}};
+  auto shared = detail::take_numbers<std::int64_t>(in, "share");
+  if (!shared) return shared.error();
+  s.shared = std::move(*shared);
+  return s;
 }
 
 } // namespace privet

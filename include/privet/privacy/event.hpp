@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -43,6 +44,17 @@ struct subsampled_gaussian {
   double noise_multiplier = 0;
   double rate = 1;
   bool operator==(const subsampled_gaussian&) const = default;
+};
+
+/// Integer noise of probability proportional to exp(-|x|^2 / (2 S^2)) added to a sum of integer vectors over a
+/// Poisson sample as that of `subsampled_gaussian`, each of l2 norm at most S / noise_multiplier; at rate 1 to
+/// any integer vector of that sensitivity. Its Renyi divergences of whole orders are those of
+/// `subsampled_gaussian`, its privacy loss is not: docs/privacy/accountants.md. Under add-remove and zero-out.
+struct subsampled_discrete_gaussian {
+  static constexpr std::string_view name = "subsampled_discrete_gaussian";
+  double noise_multiplier = 0;
+  double rate = 1;
+  bool operator==(const subsampled_discrete_gaussian&) const = default;
 };
 
 /// Laplace noise of density exp(-|x| / scale) / (2 scale) added to one number of sensitivity 1.
@@ -90,10 +102,15 @@ struct shuffle {
 };
 
 using mechanism = std::variant<gaussian, subsampled_gaussian, laplace, randomised_response, discrete_gaussian,
-                               tree, shuffle>;
+                               tree, shuffle, subsampled_discrete_gaussian>;
 
+/// Of these the ones of which nothing but Renyi divergences is known, no dominating pair.
 template <class M>
-inline constexpr bool is_mechanism = requires(mechanism all, M one) { all = one; };
+inline constexpr bool has_divergences_alone = std::is_same_v<M, subsampled_discrete_gaussian>;
+/// One of these, with a dominating pair.
+template <class M>
+inline constexpr bool is_mechanism =
+    !has_divergences_alone<M> && requires(mechanism all, M one) { all = one; };
 
 inline constexpr std::uint64_t most_uses = 1'000'000'000;
 
@@ -153,10 +170,19 @@ struct privacy_event {
             ": without a record there is no answer to compare with");
   }
   void check(const event::gaussian& m) const { noise(m.noise_multiplier, "noise multiplier"); }
+  void check_rate(double rate) const {
+    require(rate > 0 && rate <= 1, fault::argument, name(), ": got sampling rate ", rate,
+            ", expected more than 0 and at most 1");
+  }
   void check(const event::subsampled_gaussian& m) const {
     noise(m.noise_multiplier, "noise multiplier");
-    require(m.rate > 0 && m.rate <= 1, fault::argument, name(), ": got sampling rate ", m.rate,
-            ", expected more than 0 and at most 1");
+    check_rate(m.rate);
+  }
+  void check(const event::subsampled_discrete_gaussian& m) const {
+    noise(m.noise_multiplier, "noise multiplier");
+    check_rate(m.rate);
+    require(relation != neighbours::replace_one, fault::unsupported, name(), ": got the relation ",
+            name_of(relation), ", expected add-remove or zero-out");
   }
   void check(const event::laplace& m) const { noise(m.scale, "scale"); }
   void check(const event::randomised_response& m) const {

@@ -46,7 +46,7 @@ inline json to_json(const privacy_event& e) {
         } else {
           out["sigma"] = m.noise_multiplier;
         }
-        if constexpr (std::is_same_v<M, event::subsampled_gaussian>) out["q"] = m.rate;
+        if constexpr (requires { m.rate; }) out["q"] = m.rate;
         if constexpr (std::is_same_v<M, event::tree>) out["height"] = m.height;
       },
       e.mechanism);
@@ -57,9 +57,9 @@ inline json to_json(const privacy_event& e) {
 /// The event that an object describes:
 ///
 ///   {"mechanism": "subsampled_gaussian", "sigma": 1.1, "q": 0.01, "steps": 1000, "relation": "add-remove"}
-///   "gaussian" and "discrete_gaussian" take "sigma", "laplace" takes "scale", "tree" takes "sigma" and
-///   "height", "randomised_response" (or "randomized_response") takes "epsilon0" and perhaps "k", "shuffle"
-///   takes "epsilon0" and "users".
+///   "subsampled_discrete_gaussian" the same, "gaussian" and "discrete_gaussian" take "sigma", "laplace" takes
+///   "scale", "tree" takes "sigma" and "height", "randomised_response" (or "randomized_response") takes
+///   "epsilon0" and perhaps "k", "shuffle" takes "epsilon0" and "users".
 ///
 /// "steps" is 1, "relation" is `unnamed` and "distance" is 0 where they are absent.
 ///
@@ -97,6 +97,10 @@ inline result<privacy_event> read_event(const json& object, std::string_view pla
     event::subsampled_gaussian m;
     only({"sigma", "q"}), take(m.noise_multiplier, "sigma"), take(m.rate, "q");
     e.mechanism = m;
+  } else if (*name == "subsampled_discrete_gaussian") {
+    event::subsampled_discrete_gaussian m;
+    only({"sigma", "q"}), take(m.noise_multiplier, "sigma"), take(m.rate, "q");
+    e.mechanism = m;
   } else if (*name == "gaussian") {
     event::gaussian m;
     only({"sigma"}), take(m.noise_multiplier, "sigma");
@@ -125,7 +129,7 @@ inline result<privacy_event> read_event(const json& object, std::string_view pla
   } else {
     return error::of(fault::format, place, ": got the mechanism ", in_quotes(*name),
                      ", expected 'subsampled_gaussian', 'gaussian', 'laplace', 'randomised_response', "
-                     "'discrete_gaussian', 'tree' or 'shuffle'");
+                     "'discrete_gaussian', 'tree', 'shuffle' or 'subsampled_discrete_gaussian'");
   }
   if (object.contains("steps")) take(e.count, "steps");
   if (object.contains("distance")) take(e.distance, "distance");

@@ -17,8 +17,10 @@ struct privacy_approximation {
 /// rate 0.01, 120 steps, delta 1e-5). For comparison with what others print; it is no `Accountant`.
 ///
 /// Formula   m^2 = sum of count rate^2 (exp(1 / noise_multiplier^2) - 1), plus the exact m^2 of events
-///           without sampling; then as `gaussian_accountant`
-/// Errors    N011 for an event that is neither Gaussian nor a tree, or a sample under replace-one
+///           without sampling; then as `gaussian_accountant`, with the events' distances paid out of delta as
+///           every accountant pays them
+/// Errors    N011 for an event that is neither Gaussian nor a tree, or a sample under replace-one; for a delta
+///           that the distances take up
 class gdp_approximation {
  public:
   void compose(const privacy_event& e) {
@@ -41,7 +43,11 @@ class gdp_approximation {
   }
   privacy_approximation epsilon(double delta) const {
     detail::check_delta(delta);
-    return {events_.empty() ? 0 : gaussian_epsilon(distance(), delta).upper};
+    if (events_.empty()) return {};
+    const double sum = distance();
+    return {detail::epsilon_at_distance(events_.distance(), delta, [&](double d) {
+              return gaussian_epsilon(sum, d);
+            }).upper};
   }
 
  private:

@@ -119,7 +119,9 @@ struct renyi_filter {
     renyi_filter best;
     double most = 0;
     for (double t = std::log(0.05); t < std::log(1000.0); t += 0.1) {
-      const renyi_filter f = for_budget(epsilon, delta, 1 + std::exp(t), distance);
+      double order = 1 + std::exp(t);
+      if (detail::needs_whole_orders(typical)) order = std::ceil(order);
+      const renyi_filter f = for_budget(epsilon, delta, order, distance);
       const double uses = f.divergence / renyi_divergence(typical, f.order);
       if (uses > most) most = uses, best = f;
     }
@@ -158,7 +160,8 @@ struct ledger_terms {
     });
   }
 
-  /// Throws N001 for numbers out of range, N010 for an event under another relation.
+  /// Throws N001 for numbers out of range, N010 for an event under another relation, N011 for one whose
+  /// privacy loss is not known.
   void check_numbers() const {
     detail::check_delta(delta);
     require(epsilon > 0 && std::isfinite(epsilon), fault::argument, "ledger: got the budget epsilon ",
@@ -172,6 +175,10 @@ struct ledger_terms {
         e.check();
         require(e.relation == relation, fault::state, "ledger: got ", e.name(), " under ",
                 name_of(e.relation), " in the schedule, expected ", name_of(relation));
+        require(
+            std::visit([]<class M>(const M&) { return !event::has_divergences_alone<M>; }, e.mechanism),
+            fault::unsupported, "ledger: got ", e.name(),
+            " in the schedule, of which only Renyi divergences are known; a renyi or zcdp filter takes it");
       }
     } else if (const auto* z = std::get_if<zcdp_filter>(&filter)) {
       require(z->rho > 0 && std::isfinite(z->rho), fault::argument, "ledger: got the budget rho ", z->rho,
@@ -220,7 +227,7 @@ inline std::string in_words(const privacy_event& e) {
           return concat(M::name, " of epsilon ", m.epsilon, " and ", m.answers, " answers");
         else if constexpr (std::is_same_v<M, event::shuffle>)
           return concat(M::name, " of epsilon0 ", m.epsilon0, " and ", m.users, " users");
-        else if constexpr (std::is_same_v<M, event::subsampled_gaussian>)
+        else if constexpr (requires { m.rate; })
           return concat(M::name, " of noise ", m.noise_multiplier, " and rate ", m.rate);
         else if constexpr (std::is_same_v<M, event::tree>)
           return concat(M::name, " of noise ", m.noise_multiplier, " and height ", m.height);
@@ -247,10 +254,14 @@ inline double rho_of(privacy_event e) {
 /// Renyi divergence of one use, in bounded time for any event: where noise is so small that the quadrature
 /// would need millions of points, the sample counts as the whole data set, which is never less.
 inline double divergence_of(privacy_event e, double order) {
-  if (auto* s = std::get_if<event::subsampled_gaussian>(&e.mechanism)) {
-    const double noise = s->noise_multiplier;
-    if (order > 1e5 * std::min(noise, 2 * noise * noise)) s->rate = 1;
-  }
+  std::visit(
+      [&](auto& m) {
+        if constexpr (requires { m.rate; }) {
+          const double noise = m.noise_multiplier;
+          if (order > 1e5 * std::min(noise, 2 * noise * noise)) m.rate = 1;
+        }
+      },
+      e.mechanism);
   return renyi_divergence(e, order) * (1 + 1e-10);
 }
 

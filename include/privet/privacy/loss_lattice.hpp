@@ -69,6 +69,7 @@ struct loss_item {
 /// items, so a narrow peak loses nothing. Items rise in loss; their masses carry e^{tilt loss}.
 inline loss_lattice merge(const std::vector<loss_item>& items, double step, double tilt) {
   constexpr double near = 1e-10; // a loss this share of a step beside a grid point counts as on it
+  require(!items.empty(), fault::unsupported, "pld_accountant: no mass is left that a double can hold");
   std::size_t heaviest = 0;
   double all = 0;
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -109,6 +110,8 @@ inline loss_lattice merge(const std::vector<loss_item>& items, double step, doub
   loss_lattice out;
   out.step = step;
   const double origin = to - from == 1 ? centre : centre - std::log1p(-q / p);
+  require(std::isfinite(origin), fault::unsupported, "pld_accountant: got losses up to ", items.back().loss,
+          " on steps of ", step, ", expected ones whose exponential is a number");
   const auto floor_of = [&](double loss) {
     return static_cast<std::int64_t>(std::floor((loss - origin) / step + near));
   };
@@ -116,8 +119,8 @@ inline loss_lattice merge(const std::vector<loss_item>& items, double step, doub
     return static_cast<std::int64_t>(std::ceil((loss - origin) / step - near));
   };
   const auto point = [&](std::int64_t k) { return origin + static_cast<double>(k) * step; };
-  const std::int64_t low = floor_of(items.front().loss),
-                     high = std::max<std::int64_t>(ceil_of(items.back().loss), 0);
+  const std::int64_t low = std::min(floor_of(items.front().loss), std::int64_t{0}),
+                     high = std::max({ceil_of(items.back().loss), std::int64_t{0}, low + 1});
   out.origin = point(low);
   out.mass.assign(static_cast<std::size_t>(high - low + 1), 0.0);
   const auto group = [&](std::int64_t k) -> double& { return out.mass[static_cast<std::size_t>(k - low)]; };

@@ -129,6 +129,7 @@ inline loss_bounds discretise(const loss_part& part, double step, double tilt, s
   if (pair.continuous()) {
     constexpr double node[] = {0.33998104358485626, 0.86113631159405258}, // Gauss-Legendre, 4 points
         weight[] = {0.65214515486254614, 0.34785484513745386};
+    double start = pair.first();
     for (std::size_t k = 0, width = 1; k + 1 < points; k += width) {
       // Wide steps in the tails, where there is little to spread.
       const double tail = 1 - share_below(at(k));
@@ -137,7 +138,7 @@ inline loss_bounds discretise(const loss_part& part, double step, double tilt, s
         const double mass = std::min(tail, share_below(at(k + width)));
         if (mass * static_cast<double>(width * width) <= 1e-3) break;
       }
-      const double start = pair.where(at(k)), end = pair.where(at(k + width));
+      const double end = k + width + 1 < points ? pair.where(at(k + width)) : pair.last();
       if (!(end > start)) continue;
       const double pieces = std::max(4.0, std::ceil((end - start) / pair.smooth()));
       const double half = (end - start) / pieces / 2;
@@ -154,6 +155,7 @@ inline loss_bounds discretise(const loss_part& part, double step, double tilt, s
         gain = std::clamp(gain, 0.0, -mass * std::expm1(-static_cast<double>(width) * step));
         put(mass, at(k) + std::min(-std::log1p(-gain / mass), 30.0), gain, k, width);
       }
+      start = end;
     }
     for (const auto& a : pair.atoms())
       if (a.loss >= 0) put_atom(a);

@@ -4,6 +4,7 @@
 #include <privet/privacy/accountant.hpp>
 #include <privet/privacy/gaussian_accountant.hpp>
 #include <privet/privacy/golden_section.hpp>
+#include <privet/privacy/loss_contour.hpp>
 #include <privet/privacy/loss_part.hpp>
 #include <privet/privacy/loss_profile.hpp>
 
@@ -135,10 +136,11 @@ class loss_composition {
 /// Composes the distributions of the privacy loss and bounds epsilon and delta from both sides.
 ///
 /// Formula   delta(epsilon) = E_P [(1 - e^{epsilon - L_1 - ... - L_n})_+], the larger of both directions
-/// Above     connect the dots (Doroshenko and others, PoPETs 2022, arXiv:2207.04380)
-/// Below     neighbouring outcomes merged: data processing
+/// Densities sampled Gaussians alone: an inversion integral along Re z = tilt, both bounds at once
+/// Above     else connect the dots (Doroshenko and others, PoPETs 2022, arXiv:2207.04380)
+/// Below     and neighbouring outcomes merged: data processing
 /// Errors    N001 for a delta outside (0, 1) or a negative epsilon; N011 for losses that no grid holds
-/// Cost      refines the grid until upper - lower is at most `tolerance` of epsilon or delta, or four times
+/// Cost      refines until upper - lower is at most `tolerance` of epsilon or delta, or a few times
 /// Privacy   bounds of cut tails and of the transform's rounding are in the result:
 ///           docs/privacy/accountants.md
 class pld_accountant {
@@ -194,7 +196,7 @@ class pld_accountant {
       bounded = bounded && p.pair.bounded();
       widest = std::max(widest, p.at(0).variance);
     }
-    if (bounded) most = 60 / std::sqrt(widest);
+    if (bounded && widest > 0) most = 60 / std::sqrt(widest);
     const double high = std::log(most);
     const auto best = detail::golden_section(bound, std::min(std::log(1e-3), high - 1), high, 26);
     return {std::exp(best.at), best.value};
@@ -236,6 +238,16 @@ class pld_accountant {
     }
     const chernoff best = best_tilt(all, for_epsilon, given);
     double tilt = 0.95 * best.tilt;
+    privacy_bounds found{0, std::numeric_limits<double>::infinity(), true};
+    // Losses with a density: one integral, without a grid, first with as many digits as are mostly enough.
+    for (const double digits : {18.0, 30.0}) {
+      if (!detail::loss_contour::takes(all)) break;
+      const auto contour = detail::loss_contour::along(all, tilt, digits);
+      if (!contour) break;
+      const auto one = for_epsilon ? contour->epsilon(given, best.bound) : contour->delta(given);
+      if (one.upper - std::max(one.lower, known) <= tolerance * one.upper) return one;
+      found = {std::max(found.lower, one.lower), std::min(found.upper, one.upper), true};
+    }
     // Rounding to the grid moves epsilon by (tilt + 1) / 8 times the sum of count step^2, delta by tilt times
     // that, as a share of itself.
     // Where the other direction is known to be larger, it is enough to show that.
@@ -245,9 +257,9 @@ class pld_accountant {
     if (!for_epsilon && std::log(known) > best.bound)
       off = std::max(off, 0.3 * std::min(std::log(known) - best.bound, 1.0) / tilt);
     double allowed = 8 / (tilt + 1) * off;
-    privacy_bounds found{0, std::numeric_limits<double>::infinity(), true};
     double last = std::numeric_limits<double>::infinity();
-    for (int pass = 0, refined = 0; pass < 6 && refined < 3; ++pass) {
+    const int most = std::isfinite(found.upper) ? 1 : 3; // after the integral it is rounding that counts
+    for (int pass = 0, refined = 0; pass < 6 && refined < most; ++pass) {
       try {
         const auto losses = composition.run(all, tilt, allowed);
         const detail::loss_profile above(losses.upper, tilt, true), below(losses.lower, tilt, false);
@@ -267,7 +279,7 @@ class pld_accountant {
       const double gap = found.upper - std::max(found.lower, known), goal = tolerance * found.upper;
       if (gap <= goal || gap > 0.7 * last) break; // done, or rounding errors rule
       last = gap;
-      allowed *= std::clamp(0.6 * goal / gap, 0.02, 0.5);
+      allowed *= std::clamp(0.6 * goal / gap, 0.1, 0.5);
     }
     require(found.upper >= found.lower && std::isfinite(found.upper), fault::unsupported,
             "pld_accountant: rounding errors are larger than delta, got ", found.lower, " to ", found.upper,

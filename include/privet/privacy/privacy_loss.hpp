@@ -65,6 +65,10 @@ class loss_pair {
   /// Losses of atoms are whole multiples of this, up to a common shift; 0 without atoms.
   double unit() const noexcept { return unit_; }
   double shift() const noexcept { return shift_; }
+  /// Of a sampled Gaussian, else noise 0.
+  shape kind() const noexcept { return shape_; }
+  double noise() const noexcept { return continuous() && shape_ != shape::laplace ? s_ : 0; }
+  double rate() const noexcept { return rate_; }
 
   double density(double x) const {
     const double z = x / s_, c = 0.5 / (s_ * s_);
@@ -181,6 +185,11 @@ class loss_pair {
     auto law = clones(m.epsilon0, m.users).law(above_);
     atoms_ = std::move(law.spread), merged_ = std::move(law.merged);
     above_ = law.lost, below_ = 0, error_ = law.error, slack_ = law.slack;
+  }
+  void set(const event::subsampled_discrete_gaussian& m, neighbours, bool) {
+    fail(fault::unsupported, "pld_accountant: got ", m.name,
+         ", of which only Renyi divergences are known; rdp_accountant takes it, and a ledger with a Renyi "
+         "filter");
   }
   void set(const event::discrete_gaussian& m, neighbours, bool) {
     shape_ = shape::atoms;

@@ -59,6 +59,12 @@ inline clones::losses shuffle_losses(const event::shuffle& m) {
   return clones(m.epsilon0, m.users, 1e-290).law(1e-290);
 }
 
+/// Whether divergences of this event are known at whole orders only.
+inline bool needs_whole_orders(const privacy_event& e) noexcept {
+  const auto* m = std::get_if<event::subsampled_discrete_gaussian>(&e.mechanism);
+  return m && m->rate < 1;
+}
+
 } // namespace detail
 
 /// The Renyi divergence of order alpha > 1 that one use may have, the larger of both directions.
@@ -69,6 +75,8 @@ inline clones::losses shuffle_losses(const event::shuffle& m) {
 ///           discrete Gaussian: Canonne, Kamath, Steinke, arXiv:2004.00010, Proposition 5;
 ///           sampled Gaussian: the integral of Mironov, Talwar, Zhang, arXiv:1908.10530, Theorem 4, where the
 ///           direction of removal is the larger (Theorem 5); no binomial series, so no sign is lost;
+///           sampled discrete Gaussian: at whole orders the same, at others that of the next whole one, as
+///           divergences rise with the order (docs/privacy/accountants.md);
 ///           replace-one: the pair of docs/privacy/accountants.md; a shuffle: the pair of `shuffle_delta`,
 ///           its losses spread as in `pld_accountant`
 inline double renyi_divergence(const privacy_event& e, double alpha) {
@@ -88,6 +96,9 @@ inline double renyi_divergence(const privacy_event& e, double alpha) {
       return detail::shuffle_losses(m).renyi_divergence(m.epsilon0, alpha);
     } else if constexpr (std::is_same_v<M, event::discrete_gaussian>) {
       return alpha / (2 * m.noise_multiplier * m.noise_multiplier);
+    } else if constexpr (std::is_same_v<M, event::subsampled_discrete_gaussian>) {
+      const privacy_event continuous{event::subsampled_gaussian{m.noise_multiplier, m.rate}, 1, e.relation};
+      return renyi_divergence(continuous, detail::needs_whole_orders(e) ? std::ceil(alpha) : alpha);
     } else {
       const double squared = e.gaussian_distance_squared();
       if (squared > 0) return alpha * squared / 2;
@@ -131,9 +142,9 @@ class rdp_accountant {
  public:
   /// Whether there is a theorem for this mechanism.
   template <class Mechanism>
-  static constexpr bool knows = event::is_mechanism<Mechanism>;
+  static constexpr bool knows = event::is_mechanism<Mechanism> || event::has_divergences_alone<Mechanism>;
 
-  /// All real orders.
+  /// All real orders, or whole ones where an event is known at no others.
   rdp_accountant() = default;
   /// These orders only, as other libraries do.
   explicit rdp_accountant(std::vector<double> orders) : orders_(std::move(orders)) {
@@ -194,6 +205,7 @@ class rdp_accountant {
       for (const double a : orders_) best = std::min(best, f(a));
       return best;
     }
+    if (std::ranges::any_of(events_, detail::needs_whole_orders)) return least_whole(f);
     // In t = log(alpha - 1): the first valley while the order doubles, then the golden section in it.
     double t = std::log(0.01), step = std::numbers::ln2, best = f(1 + std::exp(t)), at = t;
     for (int worse = 0; worse < 4 && t < std::log(1e7);) {
@@ -207,6 +219,30 @@ class rdp_accountant {
     const auto found =
         detail::golden_section([&](double u) { return f(1 + std::exp(u)); }, at - step, at + step, 36);
     return std::min(best, found.value);
+  }
+
+  /// The first valley while the order doubles, then by thirds.
+  template <class F>
+  static double least_whole(F f) {
+    double at = 2, best = f(at);
+    int worse = 0;
+    for (double a = 4; worse < 4 && a < 1e7; a *= 2) {
+      const double v = f(a);
+      if (v < best)
+        best = v, at = a, worse = 0;
+      else
+        ++worse;
+    }
+    double low = std::max(at / 2, 2.0), high = 2 * at;
+    while (high - low > 3) {
+      const double third = std::floor((high - low) / 3), left = low + third, right = high - third;
+      if (f(left) < f(right))
+        high = right;
+      else
+        low = left;
+    }
+    for (double a = low; a <= high; ++a) best = std::min(best, f(a));
+    return best;
   }
 
   struct shuffled {

@@ -31,16 +31,18 @@ inline double zcdp_epsilon(double rho, double delta) {
 
 /// zCDP accountant: an upper bound that knows no amplification by sampling.
 ///
-/// Formula   rho = sum of count rho_i; Gaussian and discrete Gaussian 1 / (2 noise_multiplier^2), tree height
-///           times that, an epsilon-DP event epsilon^2 / 2 (Bun, Steinke, arXiv:1605.02065,
-///           Propositions 1.4, 1.6)
+/// Formula   rho = sum of count rho_i; Gaussian and discrete Gaussian 1 / (2 noise_multiplier^2) in any
+///           dimension, tree height times that, an epsilon-DP event epsilon^2 / 2 (Bun, Steinke,
+///           arXiv:1605.02065, Propositions 1.4, 1.6)
 /// Privacy   a sample counts as if every record were in it, which is sound and very loose for small rates
 /// Errors    N001 for delta or epsilon out of range; N011 for a shuffle
 class zcdp_accountant {
  public:
   /// Whether there is a theorem for this mechanism.
   template <class Mechanism>
-  static constexpr bool knows = event::is_mechanism<Mechanism> && !std::is_same_v<Mechanism, event::shuffle>;
+  static constexpr bool knows =
+      event::has_divergences_alone<Mechanism> ||
+      (event::is_mechanism<Mechanism> && !std::is_same_v<Mechanism, event::shuffle>);
 
   void compose(const privacy_event& e) {
     require(!std::holds_alternative<event::shuffle>(e.mechanism), fault::unsupported, "zcdp_accountant: got ",
@@ -58,8 +60,12 @@ class zcdp_accountant {
   /// True when a sampled event was counted at rate 1.
   bool ignores_sampling() const {
     return std::ranges::any_of(events_, [](const privacy_event& e) {
-      const auto* s = std::get_if<event::subsampled_gaussian>(&e.mechanism);
-      return s && s->rate < 1;
+      return std::visit(
+          [](const auto& m) {
+            if constexpr (requires { m.rate; }) return m.rate < 1;
+            return false;
+          },
+          e.mechanism);
     });
   }
 
@@ -90,6 +96,9 @@ class zcdp_accountant {
     return 0.5 * m.epsilon * m.epsilon;
   }
   static double of(const event::discrete_gaussian& m, const privacy_event&) {
+    return 0.5 / (m.noise_multiplier * m.noise_multiplier);
+  }
+  static double of(const event::subsampled_discrete_gaussian& m, const privacy_event&) {
     return 0.5 / (m.noise_multiplier * m.noise_multiplier);
   }
   static double of(const event::subsampled_gaussian& m, privacy_event e) {

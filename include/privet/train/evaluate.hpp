@@ -10,24 +10,42 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace privet {
 
+/// What an error may say of a row.
+enum class about_rows {
+  everything, ///< which row, and what is wrong with it
+  nothing     ///< in a private run: an error is a message, and nobody pays for it
+};
+
 /// Throws N003 unless rows are as wide as the model reads, N001 for a value that is missing or
 /// infinite, N006 for a label that is no output.
 template <class Model, class T>
-void check_rows(const Model& model, rows_view<T> rows, std::span<const std::int32_t> labels) {
+void check_rows(const Model& model, rows_view<T> rows, std::span<const std::int32_t> labels,
+                about_rows said = about_rows::everything) {
   require(rows.columns == model.in_width(), fault::shape, "the model reads rows ", model.in_width(),
           " wide, got ", rows.columns);
   require(labels.size() == rows.rows, fault::shape, rows.rows, " rows with ", labels.size(), " labels");
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    require(labels[i] >= 0 && static_cast<std::size_t>(labels[i]) < model.out_width(), fault::label, "row ",
-            i, " has label ", labels[i], ", the model has ", model.out_width(), " outputs");
+  constexpr std::string_view silent = "; a private run says no more, check_rows does where rows may be seen";
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] >= 0 && static_cast<std::size_t>(labels[i]) < model.out_width()) continue;
+    if (said == about_rows::nothing)
+      fail(fault::label, "a row has a label that is none of the model's ", model.out_width(), " outputs",
+           silent);
+    fail(fault::label, "row ", i, " has label ", labels[i], ", the model has ", model.out_width(),
+         " outputs");
+  }
   for (std::size_t i = 0; i < rows.rows * rows.columns; ++i)
-    if (!std::isfinite(rows.data[i]))
+    if (!std::isfinite(rows.data[i])) {
+      if (said == about_rows::nothing)
+        fail(fault::argument, "a row holds what is no finite number; a standardiser fills in missing values",
+             silent);
       fail(fault::argument, "row ", i / rows.columns, ", column ", i % rows.columns, " is ", rows.data[i],
            ", expected a finite number; a standardiser fills in missing values");
+    }
 }
 
 namespace detail {

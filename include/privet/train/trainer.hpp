@@ -201,7 +201,7 @@ class trainer {
     require(targets.size() == rows.rows * step_.targets_per_row(), fault::shape, rows.rows, " rows with ",
             targets.size(), " targets, expected ", step_.targets_per_row(), " for each");
     if constexpr (std::same_as<target, std::int32_t>)
-      check_rows(model(), rows, targets);
+      check_rows(model(), rows, targets, is_private ? about_rows::nothing : about_rows::everything);
     else
       require(rows.columns == model().in_width(), fault::shape, "the model reads rows ", model().in_width(),
               " wide, got ", rows.columns);
