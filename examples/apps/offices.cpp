@@ -82,18 +82,22 @@ std::string text_of(const std::vector<std::size_t>& widths) {
 
 std::vector<std::pair<std::string, std::string>> shown(const settings& s, const study& data) {
   using fmt::format;
-  std::vector<std::size_t> rows;
-  for (const auto& office : data.offices) rows.push_back(office.rows());
+  // How many rows they have is part of what is hidden where persons are.
+  const bool persons = s.protects_persons();
+  std::vector<std::size_t> sizes;
+  for (const auto& office : data.offices)
+    sizes.push_back(persons ? privet::rows_by_group(office.groups).size() : office.rows());
   std::vector<std::pair<std::string, std::string>> lines{
       {"data", s.kind == "synthetic" ? s.data : fs::path(s.data).filename().string()},
       {"kind", s.kind},
-      {"offices", format("{} (rows {})", s.offices, text_of(rows))},
+      {"offices", format("{} ({} {})", s.offices, persons ? "persons" : "rows", text_of(sizes))},
       {"partition", s.partition},
       {"test rows", format("{}", data.test.rows())},
       {"hidden", text_of(s.hidden)},
       {"rounds", format("{}", s.rounds)},
       {"local epochs", format("{}", s.local_epochs)},
-      {"batch", s.is_private() ? format("each row with probability {}", s.rate) : format("{}", s.batch)},
+      {"batch",
+       s.is_private() && !persons ? format("each row with probability {}", s.rate) : format("{}", s.batch)},
       {"optimizer",
        format("{}, rate {}{}{}", s.optimizer, s.lr, s.momentum > 0 ? format(", momentum {}", s.momentum) : "",
               s.cosine ? ", cosine" : "")},
@@ -104,7 +108,8 @@ std::vector<std::pair<std::string, std::string>> shown(const settings& s, const 
                       ? format("mean 0, deviation 1, by noisy sums of columns cut to +-{}", s.column_bound)
                       : "mean 0, deviation 1; in the federation by sums over all offices"},
       {"seed", format("{}", s.seed)}};
-  if (s.is_private()) lines.push_back({"gradients", format("clipped to {}", s.clip)});
+  if (persons) lines.push_back({"persons", format("each with probability {} in a round", s.rate)});
+  if (s.is_private()) lines.push_back({persons ? "updates" : "gradients", format("clipped to {}", s.clip)});
   return lines;
 }
 
@@ -112,14 +117,19 @@ std::vector<std::pair<std::string, std::string>> shown(const settings& s, const 
 std::vector<std::pair<std::string, std::string>> promised(const settings& s, const federated_run& run) {
   double most = 0;
   for (const auto& account : run.ledgers) most = std::max(most, account->spent().epsilon.upper);
-  return {{"unit", "one row of one office"},
-          {"neighbours", "add-remove: with the row or without it"},
+  const std::string unit = s.protects_persons() ? "person" : "row";
+  const std::string covers = s.shares_noise()
+                                 ? "every global model that was sent or saved, towards everybody but "
+                                   "the server, who sees single shares"
+                                 : "every model that was sent or saved";
+  return {{"unit",
+           s.protects_persons() ? "one person of one office, with all their rows" : "one row of one office"},
+          {"neighbours", "add-remove: with the " + unit + " or without it"},
           {"epsilon spent", fmt::format("{:.6g}", std::ceil(most * 1e5 - 1e-9) / 1e5)},
           {"epsilon declared", fmt::format("{:.6g}", s.epsilon)},
           {"delta", fmt::format("{}", s.delta)},
-          {"covers", s.standardise ? "every model that was sent or saved, and the scaling of the columns"
-                                   : "every model that was sent or saved"},
-          {"composition", "a row is in one office, so the office that spent most counts"}};
+          {"covers", covers + (s.standardise ? "; the scaling of the columns" : "")},
+          {"composition", "a " + unit + " is in one office, so the office that spent most counts"}};
 }
 
 std::string bytes_text(std::uint64_t bytes) {
@@ -170,7 +180,8 @@ void save_progress(const files& at, const settings& s, const std::string& rows, 
                                                     {"rows", rows},
                                                     {"metrics", to_json(run.metrics)},
                                                     {"scaling", run.scaling.values},
-                                                    {"ledgers", heads_of(run)}}}));
+                                                    {"ledgers", heads_of(run)}},
+                                                   run.optimizer}));
   expect(privet::write_file_atomically(at.lines(), lines));
 }
 
@@ -207,6 +218,7 @@ int run(const options& o) {
                     privet::fault::state, at.checkpoint().string(), ": has ", saved.rounds_done,
                     " rounds done and metrics of ", run.metrics.size());
     run.weights = std::move(saved.weights);
+    run.optimizer = std::move(saved.optimizer);
     run.scaling.values =
         privet::read_member<std::vector<double>>(saved.run, "scaling", at.checkpoint().string()).value();
     if (s.is_private())
@@ -239,9 +251,11 @@ int run(const options& o) {
   record.classes = data.train.schema.classes;
   record.notes = data.notes;
   record.parameters = model_of(s, data.train.schema).sizes().shared;
-  fmt::print("{} offices, {} training rows, {} test rows, {} columns, {} classes; {} parameters, {} rounds\n",
-             s.offices, data.train.rows(), data.test.rows(), data.train.columns(), data.train.classes(),
-             record.parameters, s.rounds);
+  fmt::print("{} offices, {} training {}, {} test rows, {} columns, {} classes; {} parameters, {} rounds\n",
+             s.offices,
+             s.protects_persons() ? privet::rows_by_group(data.train.groups).size() : data.train.rows(),
+             s.protects_persons() ? "persons" : "rows", data.test.rows(), data.train.columns(),
+             data.train.classes(), record.parameters, s.rounds);
   std::fflush(stdout);
 
   std::signal(SIGINT, on_interrupt);
@@ -251,7 +265,7 @@ int run(const options& o) {
       terminal_bar bar("federated", s.rounds, run.metrics.size());
       train_federated(s, data, o.threads, run, ledgers, [&](const privet::network& model) {
         save_progress(at, s, rows, run, model);
-        bar.advance();
+        if (!run.metrics.empty()) bar.advance();
         if (interrupted) throw stop{};
       });
     }

@@ -15,4 +15,5 @@
 #include <privet/federated/report.hpp>
 #include <privet/federated/run_record.hpp>
 #include <privet/federated/server.hpp>
+#include <privet/federated/shared_noise.hpp>
 #endif

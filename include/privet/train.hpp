@@ -2,6 +2,7 @@
 // Everything in train/. Written by tools/generate_floor_headers.
 
 #include <privet/train/evaluate.hpp>
+#include <privet/train/gradient_share.hpp>
 #include <privet/train/initialise.hpp>
 #include <privet/train/local_training.hpp>
 #include <privet/train/metrics.hpp>
@@ -10,3 +11,5 @@
 #include <privet/train/step.hpp>
 #include <privet/train/theorem.hpp>
 #include <privet/train/trainer.hpp>
+#include <privet/train/update_average.hpp>
+#include <privet/train/user_level_training.hpp>

@@ -106,7 +106,7 @@ for attempt in range(4):
     rounds = len(lines.read_text().splitlines()) if lines.exists() else 0
     paid = [len(debits(out, k)) if (folder / out / f"office-{k}.ledger").exists() else 0 for k in range(1, 5)]
     check(all(p >= rounds + 1 for p in paid) or rounds == 0, f"killed after {rounds} rounds: the offices have paid for {[max(p - 1, 0) for p in paid]}")
-    if rounds:
+    if (folder / out / "checkpoint.safetensors").exists():  # before the first round too
         resumed = run("--resume", str(folder / out))
         most = epsilon_of(debits(out), f"{out}.json")["epsilon_upper"]
         check(resumed.returncode == 0 and most <= 3 * (1 + 1e-3), f"taken up again it ends within its budget, at {most:.5f}")
@@ -122,6 +122,30 @@ broken = run("--resume", str(folder / "stopped"))
 check(broken.returncode != 0 and "office-2.ledger" in broken.stderr, f"and so is one that was changed: {broken.stderr.strip()[:160]}")
 
 
+# Persons instead of rows: everybody is one, and what is said of the data is about persons.
+persons = ["--privacy", "user:3", "--wearers", "400", "--windows", "8", "--rounds", "8"]
+done = run(*persons, "--json", str(folder / "persons.json"), out="persons")
+record = json.loads((folder / "persons.json").read_text())
+events = debits("persons")
+check(done.returncode == 0 and "one person of one office" in done.stdout and "300 training persons" in done.stdout, "a run that protects persons says so, and counts persons")
+check(re.fullmatch(r"4 \(persons 75,75,75,75\)", record["settings"]["offices"]) is not None, f"no number of rows is told: {record['settings']['offices']}")
+check(json.loads((folder / "persons" / "office-1.ledger").read_text().splitlines()[0])["unit"] == "user", "the ledger's unit is a person")
+bounds = epsilon_of(events, "persons-events.json")
+check(len(events) == 9 and abs(bounds["epsilon_upper"] - 3) < 3e-3, f"a round is one event of a person: {len(events)} events, epsilon {bounds['epsilon_upper']:.5f}")
+
+# One noise for all: the same budget buys a better model; stopped and resumed it goes on from the server's momentum.
+shared = ["--privacy", "example:3", "--noise", "shared", "--rounds", "80"]
+done = run(*shared, out="shared")
+check(done.returncode == 0 and "towards everybody but the server" in done.stdout, "offices share one noise, and the run says whom it does not hide from")
+bounds = epsilon_of(debits("shared"), "shared-events.json")
+check(abs(bounds["epsilon_upper"] - 3) < 3e-3 and len(debits("shared")) == 81, f"each office pays for the sum: epsilon {bounds['epsilon_upper']:.5f}")
+long = shared
+job = started("shared-stopped", 10)
+job.send_signal(signal.SIGINT)
+stopped = job.wait() == 130
+resumed = run("--resume", str(folder / "shared-stopped"))
+check(stopped and resumed.returncode == 0 and len(debits("shared-stopped")) == 81, f"stopped and taken up again it pays for each round once: {resumed.stderr.strip()[:160]}")
+
 def refused(what, pattern, *words):
     done = run(*words, out="refused")
     check(done.returncode not in (0, -6, -11) and re.search(pattern, done.stderr + done.stdout), f"{what} is refused: {(done.stderr + done.stdout).strip().splitlines()[-1][:160]}")
@@ -130,6 +154,10 @@ def refused(what, pattern, *words):
 refused("a negative epsilon", "above 0", "--privacy", "example:-1")
 refused("an unknown unit", "no unit", "--privacy", "house:3")
 refused("no epsilon", "needs its epsilon", "--privacy", "example")
+refused("persons with rows in several offices", "partition subject", "--privacy", "user:3", "--partition", "stratified")
+refused("shared noise for persons", "not persons", "--privacy", "user:3", "--noise", "shared")
+refused("shared noise without privacy", "--privacy, which is missing", "--noise", "shared")
+refused("local epochs of a common step", "one step of all offices", "--privacy", "example:3", "--noise", "shared", "--local-epochs", "2")
 refused("delta 1", "delta", "--privacy", "example:3", "--delta", "1")
 refused("a batch size", "sample-rate", "--privacy", "example:3", "--batch", "32")
 refused("a clip without privacy", "--privacy", "--clip", "1")
@@ -139,6 +167,9 @@ if data and (data / "uci_har").exists():
     done = run("--data", str(data / "uci_har"), "--privacy", "example:3", "--rounds", "20", "--json", str(folder / "har.json"), out="har")
     accuracy = json.loads((folder / "har.json").read_text())["federated"]["accuracy"]
     check(accuracy > 0.88, f"UCI HAR at epsilon 3 per window: {100 * accuracy:.2f} %")
+    done = run("--data", str(data / "uci_har"), "--privacy", "example:3", "--noise", "shared", "--json", str(folder / "har-shared.json"), out="har-shared")
+    accuracy = json.loads((folder / "har-shared.json").read_text())["federated"]["accuracy"]
+    check(accuracy > 0.91, f"with one noise for all: {100 * accuracy:.2f} %")
 else:
     print("skipped UCI HAR: no data (PRIVET_DATA)")
 sys.exit(1 if failures else 0)

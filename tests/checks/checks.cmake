@@ -24,7 +24,9 @@ add_check(words ${Python3_EXECUTABLE} ${checks}/words.py ${PROJECT_SOURCE_DIR})
 add_check(snippets ${Python3_EXECUTABLE} ${checks}/snippets.py ${PROJECT_SOURCE_DIR})
 add_check(links ${Python3_EXECUTABLE} ${checks}/links.py ${PROJECT_SOURCE_DIR})
 add_check(floor_headers ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/generate_floor_headers --check)
-add_check(headers_alone ${Python3_EXECUTABLE} ${checks}/headers_alone.py ${PROJECT_SOURCE_DIR}/include ${compilers})
+# One compiler is enough: what a header forgets to include, it forgets for every compiler.
+add_check(headers_alone ${Python3_EXECUTABLE} ${checks}/headers_alone.py ${PROJECT_SOURCE_DIR}/include
+  ${CMAKE_CXX_COMPILER})
 add_check(versions ${CMAKE_COMMAND} -P ${checks}/versions.cmake)
 set_tests_properties(checks/headers_alone PROPERTIES LABELS "" PROCESSORS 2)
 

@@ -25,6 +25,16 @@ struct near_miss : archetype { // does not say what went wrong
 };
 static_assert(Aggregator<archetype> && !Aggregator<near_miss>);
 
+struct keeper : archetype { // and one that keeps something from round to round
+  static int remember(std::size_t) { return 0; }
+  static status check(int, std::size_t) { return nothing{}; }
+  static status finish(state&, std::span<float>, int&) { return nothing{}; }
+};
+struct forgetful : archetype { // would never be handed what it keeps
+  static int remember(std::size_t) { return 0; }
+};
+static_assert(Aggregator<keeper> && !Aggregator<forgetful>);
+
 /// A round of clients with these row counts: the weights they reached, and what they send.
 struct made_round {
   std::vector<double> share;

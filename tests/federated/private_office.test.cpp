@@ -128,3 +128,33 @@ TEST_CASE("private offices learn from each other, and spend what their ledgers s
   CHECK(each.epsilon(1e-5).upper >= ideal.epsilon(1e-5).lower);
   CHECK(each.epsilon(1e-5).upper <= 1.1 * ideal.epsilon(1e-5).upper);
 }
+
+TEST_CASE("an office that protects persons counts persons, pays for a person and learns") {
+  const auto with_persons = [](std::uint64_t seed) {
+    auto data = test::rows_of(6000, 4, 3, seed);
+    data.groups.resize(data.rows());
+    for (std::size_t r = 0; r < data.rows(); ++r) data.groups[r] = static_cast<std::int32_t>(r % 700);
+    return data;
+  };
+  std::vector<receipt> paid;
+  const payment pay = [&paid](const privacy_event& e, std::string_view what) -> status {
+    paid.push_back({e, std::string(what)});
+    return nothing{};
+  };
+  const auto own = chain(average_over_batch{}, sgd{.learning_rate = 0.2});
+  const auto steps = chain(clip_l2{.bound = 1}, average_over_batch{}, gaussian{.noise_multiplier = 2},
+                           sgd{.learning_rate = 1});
+  const user_recipe<std::remove_const_t<decltype(own)>, std::remove_const_t<decltype(steps)>> recipe{
+      {own, 2, 5}, steps, {.rate = 0.3}, 3, pay, private_moments{.noise_multiplier = 10, .bound = 6}};
+  const offices two{model, {with_persons(1), with_persons(2)}, recipe, 3};
+  aggregation_server server(fedavg{}, {.standardise = true, .least_deviation = 0.5});
+  server.run(two, in_process{.threads = 1}, rounds{10});
+  REQUIRE(paid.size() == 2 + 20);
+  CHECK(paid[2].what == "round 1");
+  const auto& what = std::get<event::subsampled_gaussian>(paid[2].event.mechanism);
+  CHECK(what.noise_multiplier == Approx(2).epsilon(1e-3));
+  CHECK(what.rate >= 0.3);
+  CHECK(paid[2].event.count == 3);
+  const auto test = standardiser::from(server.scaling()).apply(test::rows_of(600, 4, 3, 9));
+  CHECK(evaluate(model, server.weights_for(model), test).confusion.accuracy() > 0.7); // chance is 1/3
+}

@@ -18,6 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const message m{message_kind::update, 1, 2, 3, {bytes.begin(), bytes.end()}};
   if (const auto again = decode_message(encode(m)); !again || !same(again->body, bytes)) std::abort();
   if (const auto u = decode_update(m); u && !same(encode_update(*u), bytes)) std::abort();
+  const message other{message_kind::share, 1, 2, 3, {bytes.begin(), bytes.end()}};
+  if (const auto s = decode_share(other); s && !same(encode_share(*s), bytes)) std::abort();
   if (const auto order = decode_order(bytes);
       order && !same(encode_order(order->examples, order->weights), bytes))
     std::abort();

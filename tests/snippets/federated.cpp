@@ -3,8 +3,12 @@
 #include <privet/data/partition.hpp>
 #include <privet/federated/checkpoint.hpp>
 #include <privet/federated/offices.hpp>
+#include <privet/federated/shared_noise.hpp>
 #include <privet/nn/activations.hpp>
 #include <privet/optim/adam.hpp>
+#include <privet/optim/schedule.hpp>
+#include <privet/privacy/clip.hpp>
+#include <privet/privacy/gaussian_share.hpp>
 
 #include <cstdio>
 
@@ -22,6 +26,21 @@ parameters<float> federate(const dataset<>& train) {
   server.run(four, in_process{.threads = 2}, rounds{25},
              [](const round_report& r) { std::printf("round %zu: loss %.3f\n", r.round, r.loss); });
   return server.weights_for(model);
+}
+
+void federate_with_one_noise(const dataset<>& train, const payment& pay) {
+  const poisson sampler{.rate = 0.2};
+  const auto upload =
+      chain(clip_l2{.bound = 0.5}, sum_over_batch{}, gaussian_share{.noise_multiplier = 5, .holders = 4});
+  const shared_noise_recipe recipe{upload, sampler, pay,
+                                   private_moments{.noise_multiplier = 14, .bound = 20}};
+  const offices four{model, split_by(train, partition_stratified(train.labels, 4)), recipe};
+
+  const auto steps = chain(sgd{.learning_rate = 1.5, .momentum = 0.5}, cosine_rate{.steps = 300});
+  aggregation_server server{shared_sum{upload, sampler, steps}, {.least_deviation = 8}};
+  server.run(four, in_process{}, rounds{300});
+  const chain_state<float>& optimiser = server.aggregator_memory(); // for a checkpoint
+  server.restore_aggregator(optimiser);                             // after `open`
 }
 
 template <class Channel>
@@ -57,6 +76,7 @@ struct no_channel {
 void federated_pages(const dataset<>& train, participant& office, aggregation_server<>& server,
                      const offices& four) {
   (void)federate(train);
+  federate_with_one_noise(train, [](const privacy_event&, std::string_view) -> status { return nothing{}; });
   no_channel channel;
   serve(office, channel);
   (void)ask_and_read({});

@@ -23,10 +23,13 @@ struct study {
   std::vector<std::string> notes;
 };
 
+inline privet::accelerometer_options world_of(const settings& s) {
+  return {.wearers = s.wearers, .windows_per_wearer = s.windows, .regions = s.offices};
+}
+
 inline privet::dataset<float> read_rows(const settings& s) {
   using namespace privet;
-  if (s.kind == "synthetic")
-    return synthetic_accelerometer({.regions = std::max<std::size_t>(s.offices, 1)}, s.seed);
+  if (s.kind == "synthetic") return synthetic_accelerometer(world_of(s), s.seed);
   if (s.kind == "wisdm") return wisdm::read(s.data).value();
   if (s.kind == "uci-har") return uci_har::read(s.data).value();
   csv::options options;
@@ -80,7 +83,7 @@ inline std::vector<std::vector<std::uint32_t>> share_out(const settings& s,
             "--partition subject: the data names no subjects (a CSV file does with --group COLUMN)");
     if (s.kind != "synthetic") return partition_by_group(train.groups, s.offices);
     // Generated wearers live in regions, and each region is an office.
-    const accelerometer_options world{.regions = s.offices};
+    const auto world = world_of(s);
     std::vector<std::vector<std::uint32_t>> parts(s.offices);
     for (std::uint32_t i = 0; i < train.rows(); ++i)
       parts[world.region_of(static_cast<std::size_t>(train.groups[i]))].push_back(i);

@@ -4,15 +4,19 @@
 #include "data.hpp"
 
 #include <privet/federated/office.hpp>
+#include <privet/federated/shared_noise.hpp>
 #include <privet/optim/adam.hpp>
 #include <privet/optim/schedule.hpp>
 #include <privet/optim/sgd.hpp>
 #include <privet/privacy/calibrate.hpp>
 #include <privet/privacy/clip.hpp>
 #include <privet/privacy/gaussian.hpp>
+#include <privet/privacy/gaussian_share.hpp>
 #include <privet/privacy/ledger_file.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <initializer_list>
 #include <memory>
@@ -26,6 +30,7 @@ inline privet::digest fingerprint_of(std::initializer_list<const privet::dataset
   for (const auto* rows : all) {
     hash.update(std::as_bytes(privet::as_span(rows->features)));
     hash.update(std::as_bytes(std::span(rows->labels)));
+    hash.update(std::as_bytes(std::span(rows->groups)));
   }
   return hash.finish();
 }
@@ -41,49 +46,92 @@ inline std::optional<privet::private_moments> scaling_of(const settings& s) {
 /// What an office of so many rows does in the whole run, and the noise that keeps it within the budget.
 struct private_plan {
   double noise_multiplier = 1;
-  std::vector<privet::privacy_event> events;
+  std::vector<privet::privacy_event> events; ///< the last is that of all rounds
 };
+
+/// Calls `f` with an optimiser, and with the rate's schedule over so many steps.
+template <class F>
+auto with_optimizer(const settings& s, std::size_t steps, F&& f) {
+  using namespace privet;
+  const cosine_rate rate{.steps = steps, .floor = s.cosine ? 0.0 : 1.0};
+  if (s.optimizer == "adam") return f(adam{.learning_rate = s.lr}, rate);
+  return f(sgd{.learning_rate = s.lr, .momentum = s.momentum}, rate);
+}
+
+/// What an office sends whose noise is part of the noise of all: a share. Another office knows its own noise, so
+/// it is not counted.
+inline auto share_of(const settings& s, double noise_multiplier) {
+  using namespace privet;
+  return chain(
+      clip_l2{.bound = s.clip}, sum_over_batch{},
+      gaussian_share{.noise_multiplier = noise_multiplier,
+                     .holders = static_cast<std::uint32_t>(std::max<std::size_t>(s.offices, 2) - 1)});
+}
 
 /// Calls `f` with the recipe of an office, whose noise has this multiplier.
 template <class F>
 auto with_private_recipe(const settings& s, double noise_multiplier, privet::payment pay, F&& f) {
   using namespace privet;
+  if (s.shares_noise())
+    return f(shared_noise_recipe{share_of(s, noise_multiplier), poisson{.rate = s.rate}, std::move(pay),
+                                 scaling_of(s)});
+  const gaussian noise{.noise_multiplier = noise_multiplier};
   const auto batches =
-      static_cast<std::size_t>(std::max(std::round(static_cast<double>(s.local_epochs) / s.rate), 1.0));
-  const auto call = [&](auto optimizer) {
-    const auto steps =
-        chain(clip_l2{.bound = s.clip}, average_over_batch{}, gaussian{.noise_multiplier = noise_multiplier},
-              optimizer, cosine_rate{.steps = s.rounds * batches, .floor = s.cosine ? 0.0 : 1.0});
+      s.protects_persons()
+          ? s.samples
+          : static_cast<std::size_t>(std::max(std::round(static_cast<double>(s.local_epochs) / s.rate), 1.0));
+  return with_optimizer(s, s.rounds * batches, [&](const auto& optimizer, const auto& rate) {
+    if (s.protects_persons()) {
+      const auto own = chain(average_over_batch{}, sgd{.learning_rate = s.lr});
+      const auto steps = chain(clip_l2{.bound = s.clip}, average_over_batch{}, noise,
+                               sgd{.learning_rate = 1, .momentum = s.momentum}, rate);
+      return f(user_recipe<std::remove_const_t<decltype(own)>, std::remove_const_t<decltype(steps)>>{
+          {own, s.local_epochs, s.batch}, steps, {.rate = s.rate}, batches, std::move(pay), scaling_of(s)});
+    }
+    const auto steps = chain(clip_l2{.bound = s.clip}, average_over_batch{}, noise, optimizer, rate);
     return f(private_recipe<std::remove_const_t<decltype(steps)>>{
         steps, {.rate = s.rate}, batches, std::move(pay), scaling_of(s)});
-  };
-  if (s.optimizer == "adam") return call(adam{.learning_rate = s.lr});
-  return call(sgd{.learning_rate = s.lr, .momentum = s.momentum});
+  });
 }
 
-inline private_plan plan_for(const settings& s, const privet::network& model, std::size_t rows,
-                             std::size_t columns) {
+/// What each office does, and the noise that keeps it within the budget: of its own, or, when it is shared, of
+/// the office that needs most.
+inline std::vector<private_plan> plans_for(const settings& s, const privet::network& model,
+                                           const std::vector<privet::dataset<float>>& offices) {
   using namespace privet;
-  private_plan plan;
-  pld_accountant before;
-  if (const auto scaling = scaling_of(s)) {
-    plan.events.push_back(scaling->event(columns));
-    before.compose(plan.events.back());
-  }
-  const auto training = [&](double noise, auto&& f) {
+  std::vector<private_plan> plans;
+  const auto training = [&](double noise, const dataset<float>& rows, auto&& f) {
     return with_private_recipe(s, noise, {}, [&](const auto& recipe) {
       return f(recipe.template training<simd::default_arch>(model, rows, s.seed, 1));
     });
   };
-  plan.noise_multiplier = training(1, [&](const auto& t) {
-    auto all = t.event();
-    all.count *= s.rounds;
-    return gaussian::asked_for(noise_multiplier_for(all, s.epsilon, s.delta, before), t.sum_of_one());
-  });
-  auto round = training(plan.noise_multiplier, [](const auto& t) { return t.event(); });
-  round.count *= s.rounds;
-  plan.events.push_back(round);
-  return plan;
+  double most = 0;
+  for (const auto& rows : offices) {
+    auto& plan = plans.emplace_back();
+    pld_accountant before;
+    if (const auto scaling = scaling_of(s)) {
+      plan.events.push_back(scaling->event(rows.columns()));
+      before.compose(plan.events.back());
+    }
+    plan.noise_multiplier = training(1, rows, [&](const auto& t) {
+      auto all = t.event();
+      all.count *= s.rounds;
+      const double effective = noise_multiplier_for(all, s.epsilon, s.delta, before);
+      if constexpr (requires { t.chain().encoding(); })
+        return t.chain().encoding().asked_for(effective, t.sum_of_one());
+      else
+        return gaussian::asked_for(effective, t.sum_of_one());
+    });
+    most = std::max(most, plan.noise_multiplier);
+  }
+  for (std::size_t k = 0; k < plans.size(); ++k) {
+    auto& plan = plans[k];
+    if (s.shares_noise()) plan.noise_multiplier = most;
+    plan.events.push_back(
+        training(plan.noise_multiplier, offices[k], [](const auto& t) { return t.event(); }));
+    plan.events.back().count *= s.rounds;
+  }
+  return plans;
 }
 
 /// The account of one office: a file beside the results, or where --ledgers says.
@@ -92,7 +140,7 @@ inline privet::ledger open_account(const settings& s, const std::filesystem::pat
                                    const std::optional<privet::ledger_head>& head) {
   using namespace privet;
   const ledger_terms terms{.data = fingerprint_of({&rows}),
-                           .unit = privacy_unit::example,
+                           .unit = s.protects_persons() ? privacy_unit::user : privacy_unit::example,
                            .relation = neighbours::add_remove,
                            .delta = s.delta,
                            .epsilon = s.epsilon,

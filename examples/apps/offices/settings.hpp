@@ -19,6 +19,7 @@ namespace apps {
 struct settings {
   std::string data = "synthetic", kind, partition;
   std::size_t offices = 4;
+  std::size_t wearers = 64, windows = 50; ///< of generated data
   std::vector<std::size_t> hidden;
   std::size_t rounds = 25, local_epochs = 0, batch = 0;
   std::string optimizer;
@@ -28,11 +29,16 @@ struct settings {
   std::string label, group; ///< columns of a CSV file
 
   // Of a private run; epsilon is 0 in any other.
-  std::string unit;
+  std::string unit; ///< example or user
   double epsilon = 0, delta = 1e-5;
-  double clip = 0, rate = 0; ///< bound on a gradient; share of an office's rows in a batch
-  double column_bound = 0;   ///< columns are cut to it for a private scaling; 0: no scaling
+  double clip = 0;          ///< bound on the gradient of a row, or on the update of a person
+  double rate = 0;          ///< share of an office's rows in a batch, or of its persons in a round
+  std::size_t samples = 20; ///< of persons, in a round
+  double column_bound = 0;  ///< columns are cut to it for a private scaling; 0: no scaling
   bool is_private() const noexcept { return epsilon > 0; }
+  bool protects_persons() const noexcept { return unit == "user"; }
+  std::string noise = "own"; ///< of each office, or shared by all
+  bool shares_noise() const noexcept { return is_private() && noise == "shared"; }
 };
 
 /// Chosen on validation subjects, never on test subjects; docs/offices.md says how.
@@ -59,6 +65,8 @@ inline privet::json to_json(const settings& s) {
           {"kind", s.kind},
           {"partition", s.partition},
           {"offices", s.offices},
+          {"wearers", s.wearers},
+          {"windows", s.windows},
           {"hidden", s.hidden},
           {"rounds", s.rounds},
           {"local_epochs", s.local_epochs},
@@ -79,7 +87,9 @@ inline privet::json to_json(const settings& s) {
           {"delta", s.delta},
           {"clip", s.clip},
           {"rate", s.rate},
-          {"column_bound", s.column_bound}};
+          {"samples", s.samples},
+          {"column_bound", s.column_bound},
+          {"noise", s.noise}};
 }
 
 /// Throws when a member is missing or of another type.
@@ -90,6 +100,7 @@ inline settings settings_from(const privet::json& j) {
   };
   read("data", s.data), read("kind", s.kind), read("partition", s.partition), read("offices", s.offices),
       read("hidden", s.hidden);
+  read("wearers", s.wearers), read("windows", s.windows);
   read("rounds", s.rounds), read("local_epochs", s.local_epochs), read("batch", s.batch),
       read("optimizer", s.optimizer), read("lr", s.lr);
   read("momentum", s.momentum), read("weight_decay", s.weight_decay), read("smoothing", s.smoothing),
@@ -97,7 +108,8 @@ inline settings settings_from(const privet::json& j) {
   read("standardise", s.standardise), read("validate", s.validate), read("seed", s.seed),
       read("label", s.label), read("group", s.group);
   read("unit", s.unit), read("epsilon", s.epsilon), read("delta", s.delta), read("clip", s.clip),
-      read("rate", s.rate), read("column_bound", s.column_bound);
+      read("rate", s.rate), read("column_bound", s.column_bound), read("noise", s.noise),
+      read("samples", s.samples);
   privet::require(s.offices > 0 && s.rounds > 0 && s.local_epochs > 0 && s.batch > 0, privet::fault::state,
                   "checkpoint settings: ", s.offices, " offices, ", s.rounds, " rounds, ", s.local_epochs,
                   " local epochs, batch ", s.batch, "; expected at least 1 of each");
@@ -108,7 +120,7 @@ inline settings settings_from(const privet::json& j) {
 struct options {
   settings chosen;
   std::optional<double> lr, momentum, weight_decay, smoothing;
-  std::optional<std::size_t> local_epochs, batch;
+  std::optional<std::size_t> rounds, local_epochs, batch;
   std::string privacy;
   std::optional<double> column_bound, clip, rate;
   std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
@@ -143,11 +155,12 @@ inline std::string check_partition(std::string& text) {
 /// A unit and its epsilon.
 inline std::string check_privacy(std::string& text) {
   const auto colon = text.find(':');
-  if (const auto unit = text.substr(0, colon); unit != "example")
-    return "'" + unit + "' is no unit that offices protect, write example:EPSILON";
+  const auto unit = text.substr(0, colon);
+  if (unit != "example" && unit != "user")
+    return "'" + unit + "' is no unit that offices protect, write example:EPSILON or user:EPSILON";
   double epsilon = 0;
   const auto* end = text.data() + text.size();
-  if (colon == std::string::npos) return "'example' needs its epsilon, as in 'example:3'";
+  if (colon == std::string::npos) return "'" + unit + "' needs its epsilon, as in '" + unit + ":3'";
   const auto read = std::from_chars(text.data() + colon + 1, end, epsilon);
   return read.ec == std::errc() && read.ptr == end && epsilon > 0 && epsilon <= 100
              ? ""
@@ -171,12 +184,16 @@ inline int read_options(int count, char** words, options& o) {
   app.add_option("--partition", s.partition,
                  "how they share it: subject, stratified, majority, pick-two, dirichlet:ALPHA")
       ->check(CLI::Validator(check_partition, "NAME"));
+  app.add_option("--wearers", s.wearers, "generated data: how many people")
+      ->check(positive)
+      ->capture_default_str();
+  app.add_option("--windows", s.windows, "generated data: windows of ten seconds of each, on average")
+      ->check(positive)
+      ->capture_default_str();
   app.add_option("--hidden", s.hidden, "widths of the hidden layers, as in 512,512")
       ->delimiter(',')
       ->check(positive);
-  app.add_option("--rounds", s.rounds, "how often the offices' models are averaged")
-      ->check(positive)
-      ->capture_default_str();
+  app.add_option("--rounds", o.rounds, "how often the offices' models are averaged (25)")->check(positive);
   app.add_option("--local-epochs", o.local_epochs, "times an office goes through its rows in a round")
       ->check(positive);
   app.add_option("--batch", o.batch, "rows per step")->check(positive);
@@ -190,18 +207,27 @@ inline int read_options(int count, char** words, options& o) {
   app.add_flag("--validate", s.validate,
                "test on some of the training people and leave the test people alone: for choosing settings");
   app.add_option("--privacy", o.privacy,
-                 "train privately: example:EPSILON promises epsilon for one row of an office")
+                 "train privately: example:EPSILON promises epsilon for one row of an office, user:EPSILON "
+                 "for all rows of one person")
       ->check(CLI::Validator(check_privacy, "UNIT:EPSILON"));
   app.add_option("--delta", s.delta, "the chance that the promise of --privacy leaves out")
       ->check(number_from(1e-15, 0.1))
       ->capture_default_str();
-  app.add_option("--clip", o.clip, "private: bound on the gradient of one row")
+  app.add_option("--clip", o.clip, "private: bound on the gradient of one row, or the update of one person")
       ->check(number_from(1e-6, 1e6));
-  app.add_option("--sample-rate", o.rate, "private: share of an office's rows in a batch")
+  app.add_option("--sample-rate", o.rate,
+                 "private: share of an office's rows in a batch, or of its persons in a round")
       ->check(number_from(1e-6, 1));
+  app.add_option("--samples", s.samples, "private, for persons: samples of persons in a round")
+      ->check(positive)
+      ->capture_default_str();
   app.add_option("--column-bound", o.column_bound,
                  "private: a constant that all columns are cut to before they are scaled; 0 for no scaling")
       ->check(number_from(0, 1e9));
+  app.add_option("--noise", s.noise,
+                 "private: 'own' hides each office's rows in its own model, 'shared' is one noise for all")
+      ->check(one_of({"own", "shared"}))
+      ->capture_default_str();
   app.add_option("--ledgers", o.ledgers,
                  "private: folder where the offices' privacy ledgers lie (the one of --out)");
   app.add_option("--seed", s.seed, "the same seed gives the same weights on any number of threads")
@@ -235,18 +261,21 @@ inline void complete_privacy(const options& o, settings& s) {
   using privet::fault;
   if (o.privacy.empty()) {
     privet::require(
-        !o.clip && !o.rate && !o.column_bound && o.ledgers.empty(), fault::argument,
-        "--clip, --sample-rate, --column-bound and --ledgers belong to --privacy, which is missing");
+        !o.clip && !o.rate && !o.column_bound && o.ledgers.empty() && s.noise == "own", fault::argument,
+        "--clip, --sample-rate, --column-bound, --noise and --ledgers belong to --privacy, which is missing");
     return;
   }
-  privet::require(!o.batch, fault::argument,
-                  "--batch does not go with --privacy: batches are samples, say "
-                  "--sample-rate");
+  s.unit = o.privacy.substr(0, o.privacy.find(':'));
+  const bool persons = s.protects_persons();
+  privet::require(persons || !o.batch, fault::argument,
+                  "--batch does not go with --privacy example: batches are samples, say --sample-rate");
+  privet::require(!persons || s.partition == "subject", fault::argument,
+                  "--privacy user needs --partition subject, got ", s.partition,
+                  ": a person with rows in two offices would lose the epsilon of both");
   privet::require(s.optimizer == "sgd" || s.optimizer == "adam", fault::argument,
                   "--privacy knows --optimizer sgd "
                   "and adam, not ",
                   s.optimizer);
-  s.unit = "example";
   s.epsilon = std::stod(o.privacy.substr(o.privacy.find(':') + 1));
   s.clip = o.clip.value_or(0.3), s.rate = o.rate.value_or(0.3);
   // By the data's documentation, not read off the rows. Of WISDM's kind each column has its own constant.
@@ -256,6 +285,22 @@ inline void complete_privacy(const options& o, settings& s) {
   s.cosine = true, s.weight_decay = 0, s.smoothing = 0;
   s.lr = s.optimizer == "sgd" ? (s.kind == "uci-har" ? 0.3 : 1.0) / s.clip : 0.01,
   s.momentum = s.optimizer == "sgd" ? 0.9 : 0;
+  if (s.noise == "shared") {
+    privet::require(!persons, fault::unsupported, "--noise shared protects rows, not persons");
+    privet::require(!o.local_epochs, fault::argument,
+                    "--local-epochs does not go with --noise shared: a round is one step of all offices");
+    s.clip = o.clip.value_or(0.5), s.rate = o.rate.value_or(0.2), s.rounds = o.rounds.value_or(300);
+    s.local_epochs = 1;
+    s.cosine = false;
+    if (s.optimizer == "sgd") s.lr = 0.75 / s.clip, s.momentum = 0.5;
+  }
+  if (persons) {
+    privet::require(s.optimizer == "sgd", fault::argument, "--privacy user knows --optimizer sgd, not ",
+                    s.optimizer);
+    if (s.hidden.empty() && s.kind == "synthetic") s.hidden = {64};
+    s.clip = o.clip.value_or(0.5), s.rate = o.rate.value_or(0.1), s.batch = o.batch.value_or(10);
+    s.local_epochs = o.local_epochs.value_or(1), s.lr = 0.4, s.momentum = 0.9;
+  }
 }
 
 /// Fills what was not said from the recipe of the kind. Throws on a contradiction.
@@ -273,6 +318,7 @@ inline settings complete(const options& o) {
   s.local_epochs = o.local_epochs.value_or(r.local_epochs);
   s.batch = o.batch.value_or(r.batch);
   s.standardise = r.standardise;
+  s.rounds = o.rounds.value_or(s.rounds);
   const bool plain = !s.optimizer.empty();
   if (!plain) {
     s.optimizer = "sgd";

@@ -102,9 +102,11 @@ struct federated_run {
   privet::model_result result{.name = "federated"};
   privet::parameters<float> weights;
   privet::moments scaling;                               ///< as agreed on; empty without
+  std::vector<float> optimizer;                          ///< what the server's optimiser remembers
   std::vector<std::optional<privet::ledger_head>> heads; ///< of the ledgers, in a private run
   std::vector<std::shared_ptr<privet::ledger>> ledgers;
-  std::string stopped; ///< why rounds were left out
+  double noise_multiplier = 1; ///< of the offices, where they share it
+  std::string stopped;         ///< why rounds were left out
 };
 
 /// One office for each part of the data. Private ones pay from their ledgers, which lie in `folder`.
@@ -113,6 +115,11 @@ inline privet::offices make_offices(const settings& s, const study& data, federa
   using namespace privet;
   offices parties(model_of(s, data.train.schema));
   run.ledgers.clear();
+  std::vector<private_plan> plans;
+  if (s.is_private()) {
+    plans = plans_for(s, parties.model(), data.offices);
+    run.noise_multiplier = plans[0].noise_multiplier;
+  }
   for (std::size_t k = 0; k < data.offices.size(); ++k) {
     const auto& rows = data.offices[k];
     const auto add = [&]<class Recipe>(const Recipe& recipe) {
@@ -122,7 +129,7 @@ inline privet::offices make_offices(const settings& s, const study& data, federa
       with_recipe(s, rows.rows(), add);
       continue;
     }
-    const auto plan = plan_for(s, parties.model(), rows.rows(), rows.columns());
+    const auto& plan = plans[k];
     run.heads.resize(data.offices.size());
     const auto account = std::make_shared<ledger>(open_account(s, folder, k + 1, rows, plan, run.heads[k]));
     run.ledgers.push_back(account);
@@ -164,41 +171,66 @@ inline std::vector<privet::round_metrics> metrics_from(const privet::json& lines
   return all;
 }
 
-/// Runs the rounds that are left of `run`. `after_round` sees the run after each, and may throw.
+/// Calls `f` with the server of the run.
+template <class F>
+void with_server(const settings& s, const federated_run& run, std::size_t threads, F&& f) {
+  using namespace privet;
+  server_options how{.standardise = s.standardise, .seed = s.seed, .threads = threads};
+  how.least_deviation = s.is_private() ? (s.shares_noise() ? 0.4 : 0.2) * s.column_bound : 0;
+  if (!s.shares_noise()) return f(aggregation_server(fedavg{}, how));
+  with_optimizer(s, s.rounds, [&](const auto& optimizer, const auto& rate) {
+    const auto upload = share_of(s, run.noise_multiplier);
+    f(aggregation_server(shared_sum(upload, poisson{.rate = s.rate}, chain(optimizer, rate)), how));
+  });
+}
+
+/// Runs the rounds that are left of `run`. `after_round` sees the run after each, and may throw; in a private run
+/// also before the first, when the scaling is paid for.
 inline void train_federated(const settings& s, const study& data, std::size_t threads, federated_run& run,
                             const std::filesystem::path& ledgers,
                             const std::function<void(const privet::network&)>& after_round) {
   using namespace privet;
   const offices parties = make_offices(s, data, run, ledgers);
-  server_options how{.standardise = s.standardise, .seed = s.seed, .threads = threads};
-  how.least_deviation = s.is_private() ? 0.2 * s.column_bound : 0;
-  aggregation_server server(fedavg{}, how);
   const auto& model = parties.model();
-  const std::size_t done = run.metrics.size();
-  server.open(parties.links(), model, done ? std::as_const(run.weights).shared() : std::span<const float>(),
-              run.scaling);
-  if (s.is_private()) run.scaling = server.scaling();
-  const auto test = s.standardise ? standardiser::from(server.scaling()).apply(data.test) : data.test;
+  with_server(s, run, threads, [&](auto&& server) {
+    constexpr bool remembers = requires { server.aggregator_memory(); };
+    const std::size_t done = run.metrics.size();
+    server.open(parties.links(), model, std::as_const(run.weights).shared(), run.scaling);
+    if constexpr (remembers)
+      if (!run.optimizer.empty())
+        server.restore_aggregator(
+            {model.sizes().shared, done, aligned_vector<float>(run.optimizer.begin(), run.optimizer.end())});
+    run.weights = model.make_parameters<float>();
+    const auto keep = [&] {
+      std::ranges::copy(server.weights(), run.weights.shared().begin());
+      if constexpr (remembers)
+        run.optimizer.assign(server.aggregator_memory().slots.begin(),
+                             server.aggregator_memory().slots.end());
+      for (std::size_t k = 0; k < run.ledgers.size(); ++k) run.heads[k] = run.ledgers[k]->head();
+    };
+    keep();
+    if (s.is_private()) {
+      run.scaling = server.scaling();
+      if (done == 0) after_round(model);
+    }
+    const auto test = s.standardise ? standardiser::from(server.scaling()).apply(data.test) : data.test;
 
-  run.weights = model.make_parameters<float>();
-  std::uint64_t up = 0, down = 0;
-  for (std::size_t r = done; r < s.rounds; ++r) {
-    const stopwatch watch;
-    run.stopped = unpaid(s, run);
-    if (!run.stopped.empty()) break;
-    const auto report = server.round(r);
-    std::ranges::copy(report.weights, run.weights.shared().begin());
-    score(run.result, model, run.weights, test);
-    run.metrics.push_back({report.round, run.result.accuracy, run.result.macro_f1, run.result.log_loss,
-                           report.clients, report.bytes_up - up, report.bytes_down - down, watch.seconds()});
-    up = report.bytes_up, down = report.bytes_down;
-    for (std::size_t k = 0; k < run.ledgers.size(); ++k) run.heads[k] = run.ledgers[k]->head();
-    after_round(model);
-  }
-  if (run.metrics.size() == done) { // nothing was left to do, or to pay with
-    std::ranges::copy(server.weights(), run.weights.shared().begin());
-    score(run.result, model, run.weights, test);
-  }
+    std::uint64_t up = 0, down = 0;
+    for (std::size_t r = done; r < s.rounds; ++r) {
+      const stopwatch watch;
+      run.stopped = unpaid(s, run);
+      if (!run.stopped.empty()) break;
+      const auto report = server.round(r);
+      keep();
+      score(run.result, model, run.weights, test);
+      run.metrics.push_back({report.round, run.result.accuracy, run.result.macro_f1, run.result.log_loss,
+                             report.clients, report.bytes_up - up, report.bytes_down - down,
+                             watch.seconds()});
+      up = report.bytes_up, down = report.bytes_down;
+      after_round(model);
+    }
+    if (run.metrics.size() == done) score(run.result, model, run.weights, test); // nothing was left to do
+  });
   run.result.curve.clear();
   run.result.seconds = 0, run.result.bytes_up = 0, run.result.bytes_down = 0;
   for (const auto& m : run.metrics) {

@@ -5,23 +5,31 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace privet {
 
-/// The global model after some rounds. Clients keep nothing from one round to the next, so weights
-/// and round number are all there is; `run` is the program's own: settings, results so far.
+/// The global model after some rounds. Clients keep nothing from one round to the next, so weights, round
+/// number and what the server's optimiser remembers are all there is; `run` is the program's own: settings,
+/// results so far.
 struct checkpoint {
   network model;
   parameters<float> weights;
   std::uint64_t rounds_done = 0;
   json run;
+  std::vector<float> optimizer{}; ///< the slots of the server's chain, if it has any
 };
 
 /// Errors: N002 when the file cannot be written; what was there before is then still there.
 inline status save_checkpoint(const std::filesystem::path& path, const checkpoint& c) {
+  std::vector<tensor_entry> beside;
+  if (!c.optimizer.empty())
+    beside.push_back(tensor_entry::of<float>("privet.optimizer", {c.optimizer.size()}, c.optimizer));
   return write_file_atomically(
       path, write_weights(c.model, c.weights,
-                          {{"privet.rounds_done", concat(c.rounds_done)}, {"privet.run", json_text(c.run)}}));
+                          {{"privet.rounds_done", concat(c.rounds_done)}, {"privet.run", json_text(c.run)}},
+                          beside));
 }
 
 /// Nothing in the file is believed.
@@ -52,7 +60,15 @@ inline result<checkpoint> load_checkpoint(const std::filesystem::path& path) {
   if (!model) return model.error();
   auto weights = read_weights<float>(*model, *file, place);
   if (!weights) return weights.error();
-  return checkpoint{std::move(*model), std::move(*weights), *rounds, std::move(*run)};
+  checkpoint found{std::move(*model), std::move(*weights), *rounds, std::move(*run)};
+  if (const auto* const kept = file->find("privet.optimizer")) {
+    if (kept->shape.size() != 1)
+      return error::of(fault::shape, place, ": tensor 'privet.optimizer' is ", shape_text(kept->shape),
+                       ", expected one dimension");
+    found.optimizer.resize(kept->shape[0]);
+    if (const auto copied = kept->copy_to<float>(found.optimizer); !copied) return copied.error();
+  }
+  return found;
 }
 
 } // namespace privet

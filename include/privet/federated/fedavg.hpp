@@ -7,25 +7,66 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <utility>
 
 namespace privet {
 
-/// Turns the updates of one round into one step of the global weights.
+namespace detail {
+
+/// What an aggregator is sent: an update, unless it names something else.
+template <class A>
+struct sent_to {
+  using type = client_update;
+};
+template <class A>
+  requires requires { typename A::update; }
+struct sent_to<A> {
+  using type = typename A::update;
+};
+
+/// What it keeps from round to round: nothing, unless it says how that is made.
+struct no_memory {};
+template <class A>
+struct memory_of {
+  using type = no_memory;
+};
+template <class A>
+  requires requires(const A aggregator) { aggregator.remember(std::size_t{}); }
+struct memory_of<A> {
+  using type = decltype(std::declval<const A&>().remember(std::size_t{}));
+};
+
+} // namespace detail
+
+/// Turns what clients send in one round into one step of the global weights.
 ///
 ///   trust              who runs it (federated/trust.hpp)
 ///   linear             whether it only needs the weighted sum
-///   init(n)            state for n parameters
+///   init(n)            state of a round, for n parameters
 ///   absorb(state, u)   takes one update; N003, N008 as values
 ///   finish(state, w)   weights -= the aggregate; the state is empty again; N003, N009 as values
+/// and, where it says so,
+///   update, reply, decode(message)   the type of u, the kind of message it comes in, how that is read; without
+///                      them, `client_update`
+///   remember(n)        makes what it keeps from round to round, such as an optimiser's state; then it has
+///                      check(memory, n), and finish(state, w, memory), which leaves weights and memory alone
+///                      when it fails
+///   least()            the fewest clients that a round may ask
 /// Law       a linear one gives the same bits for any order of arrival, in O(parameters) memory
 template <class A>
 concept Aggregator =
-    requires(const A aggregator, std::size_t n, const client_update& update, std::span<float> weights) {
+    requires(const A aggregator, std::size_t n, const typename detail::sent_to<A>::type& update,
+             std::span<float> weights, typename detail::memory_of<A>::type& memory) {
       typename A::trust;
       { A::linear } -> std::convertible_to<bool>;
       requires requires(decltype(aggregator.init(n))& state) {
         { aggregator.absorb(state, update) } -> std::same_as<status>;
-        { aggregator.finish(state, weights) } -> std::same_as<status>;
+        requires(std::same_as<typename detail::memory_of<A>::type, detail::no_memory> && requires {
+                  { aggregator.finish(state, weights) } -> std::same_as<status>;
+                }) || requires {
+          { aggregator.finish(state, weights, memory) } -> std::same_as<status>;
+          { aggregator.check(memory, n) } -> std::same_as<status>;
+        };
       };
     };
 

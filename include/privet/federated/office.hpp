@@ -11,6 +11,7 @@
 #include <privet/train/initialise.hpp>
 #include <privet/train/local_training.hpp>
 #include <privet/train/private_local_training.hpp>
+#include <privet/train/user_level_training.hpp>
 
 #include <cmath>
 #include <functional>
@@ -38,11 +39,13 @@ struct local_recipe {
   LossType loss{};
 
   static constexpr bool is_private = false;
+  static std::size_t units(const dataset<float>& data) { return data.rows(); }
   template <class Arch>
-  local_training<network, LossType, Chain, float, Arch> training(const network& model, std::size_t rows,
+  local_training<network, LossType, Chain, float, Arch> training(const network& model,
+                                                                 const dataset<float>& data,
                                                                  std::uint64_t seed,
                                                                  std::uint32_t client) const {
-    return {model, loss, steps, epochs, batch, rows, seed, client};
+    return {model, loss, steps, epochs, batch, data.rows(), seed, client};
   }
 };
 template <class Chain>
@@ -66,12 +69,46 @@ struct private_recipe {
   LossType loss{};
 
   static constexpr bool is_private = true;
+  static std::size_t units(const dataset<float>& data) { return data.rows(); }
+  moments release_moments(const dataset<float>& data) const { return scaling->release(data); }
   template <class Arch>
   private_local_training<network, LossType, Chain, poisson, float, Arch> training(const network& model,
-                                                                                  std::size_t rows,
+                                                                                  const dataset<float>& data,
                                                                                   std::uint64_t seed,
                                                                                   std::uint32_t) const {
-    return {model, loss, steps, sampler, batches, rows, seed};
+    return {model, loss, steps, sampler, batches, data.rows(), seed};
+  }
+};
+
+/// What a client runs that holds the rows of many persons and protects each person as a whole: DP-FedAvg among
+/// them (train/user_level_training.hpp). It counts itself by persons, and every group of its rows is one.
+///
+/// Privacy   of one person of the client with all their rows, add-remove, for everything it sends: weights
+///           after each round, and the moments of its columns if it has a recipe for them. Schema, class names
+///           and the number of persons are taken to be public
+template <class Local, class Chain, Loss LossType = softmax_cross_entropy>
+struct user_recipe {
+  static_assert(!Chain::bound_adapts, "an office keeps nothing between rounds, so its bound cannot adapt");
+  static_assert(
+      Released<typename Chain::template label<raw<unit::user>>>,
+      "[P001 no-guarantee] a private round ends with a chain that adds no noise: put clip_l2{..} before "
+      "average_over_batch{} and gaussian{..} behind it. docs/errors/P001.md");
+
+  local_steps<Local> local; ///< of one person
+  Chain steps;              ///< from the persons' updates to the client's
+  poisson sampler;          ///< of persons
+  std::size_t samples = 1;  ///< in a round
+  payment pay;
+  std::optional<private_moments> scaling{};
+  LossType loss{};
+
+  static constexpr bool is_private = true;
+  static std::size_t units(const dataset<float>& data) { return rows_by_group(data.groups).size(); }
+  moments release_moments(const dataset<float>& data) const { return scaling->release_by_person(data); }
+  template <class Arch>
+  user_level_training<network, LossType, Local, Chain, poisson, float, Arch> training(
+      const network& model, const dataset<float>& data, std::uint64_t seed, std::uint32_t) const {
+    return {model, loss, local, steps, sampler, data.groups, seed, 1, samples};
   }
 };
 
@@ -88,6 +125,7 @@ class office : public participant {
       : id_(id), data_(std::move(data)), recipe_(std::move(recipe)), seed_(seed) {
     data_.check();
     require(data_.rows() > 0, fault::argument, "office ", id, " has no rows");
+    units_ = Recipe::units(data_);
     require(id > 0, fault::argument, "office 0: clients count from 1, 0 is the server");
     if constexpr (Recipe::is_private) // refused here, not in an answer that the server reads
       require(std::ranges::all_of(as_span(data_.features), [](float x) { return std::isfinite(x); }),
@@ -110,7 +148,7 @@ class office : public participant {
     try {
       switch (m->kind) {
         case message_kind::ask_schema:
-          return make(message_kind::schema, *m, encode_schema({data_.schema, data_.rows()}));
+          return make(message_kind::schema, *m, encode_schema({data_.schema, units_}));
         case message_kind::ask_moments:
           return sum_moments(*m);
         case message_kind::agree:
@@ -135,8 +173,8 @@ class office : public participant {
   result<message> sum_moments(const message& m) {
     const auto all = decode_number(m.body, "ask_moments");
     if (!all) return all.error();
-    if (*all < data_.rows())
-      return error::of(fault::message, "office ", id_, ": has ", data_.rows(), " rows, all clients together ",
+    if (*all < units_)
+      return error::of(fault::message, "office ", id_, ": has ", units_, " rows, all clients together ",
                        *all);
     if (!data_.schema.scaling.empty()) return scaled_already();
     std::vector<double> sums;
@@ -147,7 +185,7 @@ class office : public participant {
                          "constants");
       if (auto paid = recipe_.pay(recipe_.scaling->event(data_.columns()), "moments of the columns"); !paid)
         return paid.error();
-      sums = recipe_.scaling->release(data_).values;
+      sums = recipe_.release_moments(data_).values;
     } else {
       sums = moments::of(data_).values;
     }
@@ -188,7 +226,7 @@ class office : public participant {
       check_rows(*model, data_.view(), std::span<const std::int32_t>(data_.labels));
     training_.reset(); // a model that does not fit into memory leaves none, not half of one
     weights_ = model->template make_parameters<float>();
-    training_.emplace(recipe_.template training<Arch>(*model, data_.rows(), seed_, id_));
+    training_.emplace(recipe_.template training<Arch>(*model, data_, seed_, id_));
     return make(message_kind::ready, m, encode_number(weights_.shared().size()));
   }
 
@@ -213,11 +251,25 @@ class office : public participant {
     if (order->weights.size() != shared.size())
       return error::of(fault::shape, "office ", id_, ": got ", order->weights.size(),
                        " weights, the model has ", shared.size());
-    if (order->examples < data_.rows())
-      return error::of(fault::message, "office ", id_, ": has ", data_.rows(), " rows, the round ",
+    if (order->examples < units_)
+      return error::of(fault::message, "office ", id_, ": has ", units_, " rows, the round ",
                        order->examples);
 
     std::ranges::copy(order->weights, shared.begin());
+    if constexpr (requires { requires Recipe::sends_shares; }) {
+      const auto pay = [&](const privacy_event& e) { return recipe_.pay(e, concat("round ", m.round + 1)); };
+      auto share = training_->run(weights_, data_.view(), data_.labels, m.round, pay);
+      if (!share) return share.error();
+      return make(
+          message_kind::share, m,
+          encode_share({id_, m.schema_hash, units_, training_->steps_per_round(), std::move(*share)}));
+    } else {
+      return train_alone(m, *order);
+    }
+  }
+
+  result<message> train_alone(const message& m, const training_order& order) {
+    const auto shared = weights_.shared();
     client_update u;
     if constexpr (Recipe::is_private) {
       const auto pay = [&](const privacy_event& e) { return recipe_.pay(e, concat("round ", m.round + 1)); };
@@ -237,11 +289,11 @@ class office : public participant {
       u.steps = done.steps;
       u.loss = done.loss;
     }
-    u.examples = data_.rows();
-    u.weight = static_cast<double>(data_.rows()) / static_cast<double>(order->examples);
+    u.examples = units_;
+    u.weight = static_cast<double>(units_) / static_cast<double>(order.examples);
     u.shared.resize(shared.size());
     for (std::size_t i = 0; i < shared.size(); ++i)
-      u.shared[i] = static_cast<float>(u.weight * (static_cast<double>(order->weights[i]) - shared[i]));
+      u.shared[i] = static_cast<float>(u.weight * (static_cast<double>(order.weights[i]) - shared[i]));
     return make(message_kind::update, m, encode_update(u));
   }
 
@@ -261,9 +313,10 @@ class office : public participant {
   dataset<float> data_;
   Recipe recipe_;
   std::uint64_t seed_;
+  std::uint64_t units_ = 0; ///< what it counts itself by: rows, or persons where these are protected
   bool agreed_ = false;
   using training = decltype(std::declval<const Recipe&>().template training<Arch>(
-      std::declval<const network&>(), 0, 0, 0));
+      std::declval<const network&>(), std::declval<const dataset<float>&>(), 0, 0));
   std::optional<training> training_;
   parameters<float> weights_;
 };

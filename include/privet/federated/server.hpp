@@ -13,6 +13,7 @@
 #include <privet/train/initialise.hpp>
 
 #include <atomic>
+#include <concepts>
 #include <functional>
 #include <limits>
 #include <mutex>
@@ -64,6 +65,9 @@ class aggregation_server {
       "[P004 clear-update] clear updates would be sent to an aggregator that nobody trusts to see them. Seal "
       "them, mask them, release them with noise, or drop run_by(curious{}). docs/errors/P004.md");
 
+  using memory = typename detail::memory_of<A>::type;
+  static constexpr bool remembers = !std::same_as<memory, detail::no_memory>;
+
  public:
   explicit aggregation_server(A aggregator = {}, server_options options = {})
       : aggregator_(std::move(aggregator)), options_(options) {}
@@ -85,11 +89,15 @@ class aggregation_server {
     agree_on_scaling(scaling);
     send_model(model);
     weights_ = weights.empty() ? first_weights(model) : std::vector<float>(weights.begin(), weights.end());
+    if constexpr (remembers) memory_ = aggregator_.remember(size);
   }
 
   /// One round; `index` counts from 0 and decides which clients are drawn and what they draw.
   round_report round(std::size_t index) {
     const auto chosen = choose(index);
+    if constexpr (requires { aggregator_.least(); }) // before anybody pays for a round that comes to nothing
+      require(chosen.size() >= aggregator_.least(), fault::argument, "a round of ", chosen.size(),
+              " clients, this aggregator needs at least ", aggregator_.least());
     std::uint64_t examples = 0;
     for (const auto i : chosen) examples += clients_[i].rows;
 
@@ -99,13 +107,16 @@ class aggregation_server {
     std::mutex lock;
     for_each_parallel(chosen.size(), options_.threads, [&](std::size_t k) {
       const auto& one = clients_[chosen[k]];
-      const auto update = expect(one, decode_update(exchange(one, order, message_kind::update, index)));
+      const auto update = expect(one, decode(exchange(one, order, reply_kind(), index)));
       check_update(one, update, examples);
-      losses[k] = update.weight * update.loss;
+      if constexpr (requires { update.loss; }) losses[k] = update.weight * update.loss;
       const std::lock_guard hold(lock);
       expect(one, aggregator_.absorb(sum, update));
     });
-    (void)aggregator_.finish(sum, weights_).value();
+    if constexpr (remembers)
+      (void)aggregator_.finish(sum, weights_, memory_).value();
+    else
+      (void)aggregator_.finish(sum, weights_).value();
 
     round_report report{index + 1, chosen.size(), 0, bytes_up_, bytes_down_, weights_};
     for (const double loss : losses) report.loss += loss;
@@ -146,6 +157,20 @@ class aggregation_server {
   const privet::schema& schema() const noexcept { return schema_; }
   /// The sums that the clients scale by; empty when they do not.
   const moments& scaling() const noexcept { return moments_; }
+  /// What the aggregator keeps from round to round, such as the state of its optimiser; a run that is taken up
+  /// again puts it back after `open`.
+  const auto& aggregator_memory() const noexcept
+    requires(!std::same_as<memory, detail::no_memory>)
+  {
+    return memory_;
+  }
+  /// Throws N003 for the memory of a model or of an aggregator of another size.
+  void restore_aggregator(memory kept)
+    requires(!std::same_as<memory, detail::no_memory>)
+  {
+    (void)aggregator_.check(kept, weights_.size()).value();
+    memory_ = std::move(kept);
+  }
   std::uint64_t bytes_up() const noexcept { return bytes_up_; }
   std::uint64_t bytes_down() const noexcept { return bytes_down_; }
 
@@ -291,14 +316,30 @@ class aggregation_server {
     return all;
   }
 
-  void check_update(const client& c, const client_update& u, std::uint64_t examples) const {
+  static constexpr message_kind reply_kind() noexcept {
+    if constexpr (requires { A::reply; })
+      return A::reply;
+    else
+      return message_kind::update;
+  }
+  static result<typename detail::sent_to<A>::type> decode(const message& m) {
+    if constexpr (requires { A::decode(m); })
+      return A::decode(m);
+    else
+      return decode_update(m);
+  }
+
+  template <class Update>
+  void check_update(const client& c, const Update& u, [[maybe_unused]] std::uint64_t examples) const {
     require(u.schema_hash == schema_.hash(), fault::schema, "client ", c.id,
             ": its update is for another schema");
     require(u.examples == c.rows, fault::message, "client ", c.id, ": trained on ", u.examples,
             " rows, it had announced ", c.rows);
-    const double weight = static_cast<double>(c.rows) / static_cast<double>(examples);
-    require(u.weight == weight, fault::message, "client ", c.id, ": weighs itself ", u.weight,
-            ", its share is ", weight);
+    if constexpr (requires { u.weight; }) {
+      const double weight = static_cast<double>(c.rows) / static_cast<double>(examples);
+      require(u.weight == weight, fault::message, "client ", c.id, ": weighs itself ", u.weight,
+              ", its share is ", weight);
+    }
   }
 
   A aggregator_;
@@ -308,6 +349,7 @@ class aggregation_server {
   moments moments_;
   std::uint64_t rows_ = 0;
   std::vector<float> weights_;
+  [[no_unique_address]] memory memory_;
   std::atomic<std::uint64_t> bytes_up_{0}, bytes_down_{0};
 };
 

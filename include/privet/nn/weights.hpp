@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <span>
 
 namespace privet {
 
@@ -23,13 +24,15 @@ void transpose(std::size_t rows, std::size_t columns, const T* in, T* out) {
 } // namespace detail
 
 /// The file's bytes. Names are `<layer>.weight` (out, in) and `<layer>.bias` (out); the metadata
-/// holds the architecture under "privet.network" besides what the caller adds.
+/// holds the architecture under "privet.network" besides what the caller adds. `beside` are tensors that are no
+/// weights; their names start with "privet.".
 template <class Model, class T>
 std::vector<std::byte> write_weights(const Model& model, const parameters<T>& p,
-                                     safetensors_metadata metadata = {}) {
+                                     safetensors_metadata metadata = {},
+                                     std::span<const tensor_entry> beside = {}) {
   const auto tensors = model.tensors();
   aligned_vector<T> flat(p.shared().size());
-  std::vector<tensor_entry> entries;
+  std::vector<tensor_entry> entries(beside.begin(), beside.end());
   for (const auto& tensor : tensors) {
     const T* const from = p.shared().data() + tensor.offset;
     T* const to = flat.data() + tensor.offset;
@@ -43,15 +46,16 @@ std::vector<std::byte> write_weights(const Model& model, const parameters<T>& p,
   return write_safetensors(entries, metadata);
 }
 
-/// Reads the weights of `model`. Errors: N003 for a tensor of another shape or type and for one that the
-/// model does not have, N004 for a missing one.
+/// Reads the weights of `model`; tensors whose names start with "privet." are none. Errors: N003 for a tensor of
+/// another shape or type and for one that the model does not have, N004 for a missing one.
 template <class T, class Model>
 result<parameters<T>> read_weights(const Model& model, const safetensors_file& file,
                                    std::string_view place = "weights") {
   auto p = model.template make_parameters<T>();
   const auto tensors = model.tensors();
   for (const auto& entry : file.entries())
-    if (std::ranges::none_of(tensors, [&](const auto& tensor) { return tensor.name == entry.name; }))
+    if (!entry.name.starts_with("privet.") &&
+        std::ranges::none_of(tensors, [&](const auto& tensor) { return tensor.name == entry.name; }))
       return error::of(fault::shape, place, ": tensor ", in_quotes(entry.name),
                        " belongs to another network than this one of ", tensors.size(), " tensors");
   for (const auto& tensor : tensors) {

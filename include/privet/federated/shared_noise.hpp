@@ -1,0 +1,174 @@
+#pragma once
+// One noise for all: offices send clipped sums with a share of noise, the server adds them exactly and takes
+// one step of an optimiser, as if all rows lay in one place.
+
+#include <privet/core/fixed_point.hpp>
+#include <privet/federated/fedavg.hpp>
+#include <privet/federated/message.hpp>
+#include <privet/federated/office.hpp>
+#include <privet/federated/trust.hpp>
+#include <privet/simd/elementwise.hpp>
+#include <privet/train/gradient_share.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace privet {
+
+/// What a client runs whose noise is a share of the noise of all: in each round one Poisson batch, as
+/// `chain(clip_l2{..}, sum_over_batch{}, gaussian_share{..})` makes it an answer.
+///
+/// Privacy   of one row of the client, add-remove, towards whoever sees sums of all shares, by the event of
+///           each round and that of its moments. A share by itself says much about its rows: the server is
+///           trusted not to look at one, nor to open the sum of fewer than `holders`. Another client knows its
+///           own noise: towards clients, count one holder less (docs/privacy/noise_share.md)
+template <class Chain, Loss LossType = softmax_cross_entropy>
+struct shared_noise_recipe {
+  Chain steps;
+  poisson sampler; ///< the same rate at every client
+  payment pay;     ///< such as a debit of the client's ledger
+  std::optional<private_moments> scaling{};
+  LossType loss{};
+
+  static constexpr bool is_private = true, sends_shares = true;
+  static std::size_t units(const dataset<float>& data) { return data.rows(); }
+  moments release_moments(const dataset<float>& data) const { return scaling->release(data); }
+  template <class Arch>
+  gradient_share<network, LossType, Chain, poisson, float, Arch> training(const network& model,
+                                                                          const dataset<float>& data,
+                                                                          std::uint64_t seed,
+                                                                          std::uint32_t) const {
+    return {model, loss, steps, sampler, data.rows(), seed};
+  }
+};
+template <class Chain>
+shared_noise_recipe(Chain, poisson, payment) -> shared_noise_recipe<Chain>;
+template <class Chain>
+shared_noise_recipe(Chain, poisson, payment, std::optional<private_moments>) -> shared_noise_recipe<Chain>;
+
+/// Adds the shares of a round and steps: what is left of central training when each client draws from its own
+/// rows.
+///
+/// Formula   g = h (sum of the shares) / (rate * rows of the clients that sent one); w -= steps(g)
+/// Requires  the clients' chain and sampler, which fix the grid and the divisor; a chain of pointwise stages
+/// Ensures   the same bits for any order of arrival; sums are whole numbers of 128 bits
+/// Errors    N009 for a second share of a client, for fewer shares than `holders`, and for an empty share;
+///           N008 for a number that no share holds, or weights that are driven out of their range; N003 for
+///           sizes. Weights and optimiser are then as before
+/// Privacy   what is opened is one Gaussian query of the rows of all; steps are post-processing of it
+/// Test      tests/federated/shared_noise.test.cpp
+template <class Upload, class Steps, class Trust = trusted, class Arch = simd::default_arch>
+class shared_sum {
+  using parts = detail::share_parts<Upload>;
+  static constexpr bool only_steps =
+      Steps::bounds == 0 && Steps::reductions == 0 && Steps::encodings == 0 && Steps::mechanisms == 0;
+  static_assert(parts::fits,
+                "[P002 share-of-sum] the server adds what chain(clip_l2{..}, sum_over_batch{}, "
+                "gaussian_share{..}) makes at the offices, and is told of it by the same chain. "
+                "docs/errors/P002.md");
+  static_assert(only_steps,
+                "[P002 server-chain] the server's chain meets a sum that is bounded, divided and noisy "
+                "already: it holds pointwise stages only, such as sgd{..} and cosine_rate{..}. "
+                "docs/errors/P002.md");
+
+ public:
+  using trust = Trust;
+  static constexpr bool linear = true;
+  using update = client_share;
+  static constexpr message_kind reply = message_kind::share;
+  static result<update> decode(const message& m) { return decode_share(m); }
+
+  struct state {
+    std::vector<int128> sums;
+    std::vector<std::uint32_t> senders;
+    std::uint64_t examples = 0;
+  };
+
+  shared_sum(Upload upload, poisson sampler, Steps steps)
+      : upload_(std::move(upload)), sampler_(std::move(sampler)), steps_(std::move(steps)) {
+    sampler_.check();
+    static_cast<void>(upload_.template init<float>(0)); // checks the stages
+  }
+
+  /// Says who runs the server.
+  template <class Other>
+  shared_sum<Upload, Steps, Other, Arch> run_by(Other) const {
+    return {upload_, sampler_, steps_};
+  }
+
+  state init(std::size_t parameters) const { return {std::vector<int128>(parameters), {}, 0}; }
+  /// The state of the optimiser.
+  chain_state<float> remember(std::size_t parameters) const {
+    return steps_.template init<float>(parameters);
+  }
+  status check(const chain_state<float>& memory, std::size_t parameters) const {
+    if (memory.parameters != parameters || memory.slots.size() != Steps::slots * parameters)
+      return error::of(fault::shape, "shared sum: an optimiser of ", memory.parameters, " parameters and ",
+                       memory.slots.size(), " numbers, expected ", parameters, " and ",
+                       Steps::slots * parameters);
+    return nothing{};
+  }
+  std::size_t least() const noexcept { return share().holders; }
+
+  status absorb(state& s, const update& u) const {
+    if (std::ranges::find(s.senders, u.sender) != s.senders.end())
+      return error::of(fault::message, "shared sum: client ", u.sender, " has sent its share already");
+    if (u.shared.size() != s.sums.size())
+      return error::of(fault::shape, "shared sum of ", s.sums.size(), " numbers: got ", u.shared.size());
+    if (u.examples == 0 || u.steps != 1)
+      return error::of(fault::message, "shared sum: client ", u.sender, " has sent ", u.steps, " batches of ",
+                       u.examples, " rows, expected 1 of at least 1");
+    for (const std::int64_t x : u.shared)
+      if (x > share().most || x < -share().most)
+        return error::of(fault::range, "shared sum: client ", u.sender, " has sent the number ", x,
+                         ", a share holds up to ", share().most);
+    for (std::size_t i = 0; i < s.sums.size(); ++i) s.sums[i] += u.shared[i];
+    s.senders.push_back(u.sender);
+    s.examples += u.examples;
+    return nothing{};
+  }
+
+  status finish(state& s, std::span<float> weights, chain_state<float>& memory) const {
+    if (weights.size() != s.sums.size())
+      return error::of(fault::shape, "shared sum: ", weights.size(), " weights, the shares have ",
+                       s.sums.size());
+    if (auto fits = check(memory, weights.size()); !fits) return fits;
+    if (s.senders.size() < least())
+      return error::of(fault::message, "shared sum: ", s.senders.size(), " shares arrived, the noise of ",
+                       least(), " is counted on; their sum is not opened");
+    const double batch = sampler_.expected_batch(s.examples), bound = upload_.first_bound();
+    aligned_vector<float> step(weights.size()), moved(weights.size());
+    for (std::size_t i = 0; i < step.size(); ++i)
+      step[i] = static_cast<float>(share().decode(s.sums[i], bound) / batch);
+    std::ranges::copy(weights, moved.begin());
+    auto next = memory;
+    const update_context<float> context{.step = next.step, .parameters = weights, .expected_batch = batch};
+    const double rest =
+        steps_.template update_up_to_scale<Arch>(std::span<float>(step), 0, next, context, 1.0);
+    simd::axpy<Arch>(static_cast<float>(-rest), std::span<const float>(step), std::span<float>(moved));
+    for (const float w : moved)
+      if (!std::isfinite(w))
+        return error::of(fault::range, "shared sum: the step ", next.step + 1,
+                         " drives weights out of their range; a lower learning rate may help");
+    ++next.step;
+    memory = std::move(next);
+    std::ranges::copy(moved, weights.begin());
+    s = init(weights.size());
+    return nothing{};
+  }
+
+ private:
+  const auto& share() const noexcept { return upload_.encoding(); }
+
+  Upload upload_;
+  poisson sampler_;
+  Steps steps_;
+};
+
+} // namespace privet
