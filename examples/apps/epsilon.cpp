@@ -1,4 +1,4 @@
-// How much privacy does a training run spend, or how much noise does a wanted epsilon need?
+// How much privacy does a training run spend, or what noise, rate, batch or length does a wanted epsilon allow?
 // `epsilon --help` lists what can be asked.
 
 #include "support/command_line.hpp"
@@ -13,9 +13,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 namespace {
 
@@ -51,53 +53,124 @@ std::vector<privacy_event> events_from(const options& o) {
   return events;
 }
 
-/// The training run as one event; its noise is 1 where noise is asked for.
-privacy_event run_of(const options& o) {
-  require(o.noise.has_value() != o.target.has_value(), fault::argument,
-          "epsilon: give either --noise-multiplier, to "
-          "learn epsilon, or --target-epsilon, to learn the noise multiplier");
+/// What --target-epsilon looks for: the one number that is not given.
+enum class sought { nothing, noise, rate, steps, batch };
+
+struct training_run {
+  privacy_event event; ///< with any number in the place of the sought one
+  sought missing = sought::nothing;
+};
+
+std::uint64_t steps_of(double epochs, double examples, double batch) {
+  const double all = std::ceil(epochs * examples / batch * (1 - 1e-12));
+  require(all >= 1 && all <= static_cast<double>(event::most_uses), fault::argument, "epsilon: got ", all,
+          " steps, expected 1 to ", event::most_uses);
+  return static_cast<std::uint64_t>(all);
+}
+
+training_run run_of(const options& o) {
   const bool counted = o.batch || o.epochs;
   require(!(counted && (o.rate || o.steps)), fault::argument,
           "epsilon: give either --sample-rate and --steps, or --examples, --batch and --epochs");
-  double rate = 0;
-  std::uint64_t steps = 0;
+  require(!counted || o.examples, fault::argument,
+          "epsilon: --examples, --batch and --epochs go together; --examples is missing");
+  const bool no_rate = counted ? !o.batch : !o.rate, no_length = counted ? !o.epochs : !o.steps;
+  const int missing = !o.noise + no_rate + no_length;
+  const char* const all = counted ? "--noise-multiplier, --batch and --epochs"
+                                  : "--noise-multiplier, --sample-rate and --steps (or --examples, --batch "
+                                    "and --epochs)";
+  require(o.target || missing == 0, fault::argument, "epsilon: ", missing, " of ", all,
+          " missing; --target-epsilon finds one");
+  require(!o.target || missing == 1, fault::argument, "epsilon: --target-epsilon finds one of ", all,
+          ", but ", missing, " are missing");
+  training_run run{{event::subsampled_gaussian{o.noise.value_or(1), 1}, 1,
+                    read_relation(o.relation, "--relation").value()}};
+  if (o.target)
+    run.missing = !o.noise    ? sought::noise
+                  : no_length ? sought::steps
+                  : counted   ? sought::batch
+                              : sought::rate;
   if (counted) {
-    require(o.examples && o.batch && o.epochs, fault::argument,
-            "epsilon: --examples, --batch and --epochs go together; one is missing");
-    require(*o.examples >= 1 && *o.batch >= 1 && *o.batch <= *o.examples, fault::argument,
-            "epsilon: got a batch of ", *o.batch, " and ", *o.examples,
+    require(*o.examples >= 1, fault::argument, "epsilon: got ", *o.examples, " examples, expected 1 or more");
+    require(!o.batch || (*o.batch >= 1 && *o.batch <= *o.examples), fault::argument,
+            "epsilon: got a batch of ", o.batch.value_or(0), " and ", *o.examples,
             " examples, expected 1 <= batch <= examples");
-    rate = *o.batch / *o.examples;
-    const double all = std::ceil(*o.epochs * *o.examples / *o.batch * (1 - 1e-12));
-    require(all >= 1 && all <= static_cast<double>(event::most_uses), fault::argument, "epsilon: got ", all,
-            " steps, expected 1 to ", event::most_uses);
-    steps = static_cast<std::uint64_t>(all);
-  } else {
-    require(o.rate && o.steps, fault::argument,
-            "epsilon: --sample-rate and --steps are missing (or --examples, --batch and --epochs)");
+  }
+  auto& rate = std::get<event::subsampled_gaussian>(run.event.mechanism).rate;
+  if (!no_rate) rate = counted ? *o.batch / *o.examples : *o.rate;
+  if (!no_rate && !no_length && counted) run.event.count = steps_of(*o.epochs, *o.examples, *o.batch);
+  if (!no_length && !counted) {
     require(*o.steps >= 1, fault::argument, "epsilon: got ", *o.steps, " steps, expected 1 to ",
             event::most_uses);
-    rate = *o.rate;
-    steps = static_cast<std::uint64_t>(*o.steps);
+    run.event.count = static_cast<std::uint64_t>(*o.steps);
   }
-  return {event::subsampled_gaussian{o.noise.value_or(1), rate}, steps,
-          read_relation(o.relation, "--relation").value()};
+  return run;
+}
+
+/// The largest batch whose run of so many epochs keeps epsilon at or below the target: both the rate and the
+/// number of steps follow from it.
+template <Accountant A>
+privacy_event with_largest_batch(const options& o, privacy_event e) {
+  const auto at = [&](std::uint64_t batch) {
+    const double size = static_cast<double>(batch);
+    std::get<event::subsampled_gaussian>(e.mechanism).rate = size / *o.examples;
+    e.count = steps_of(*o.epochs, *o.examples, size);
+    return e;
+  };
+  const auto epsilon = [&](std::uint64_t batch) {
+    A accountant;
+    accountant.compose(at(batch));
+    return accountant.epsilon(*o.delta).upper;
+  };
+  const double one = epsilon(1);
+  require(one <= *o.target, fault::argument, "epsilon: batches of 1 have epsilon ", one,
+          ", expected at most ", *o.target);
+  std::uint64_t good = 1, bad = static_cast<std::uint64_t>(*o.examples) + 1;
+  while (bad - good > 1) {
+    const std::uint64_t middle = good + (bad - good) / 2;
+    (epsilon(middle) <= *o.target ? good : bad) = middle;
+  }
+  return at(good);
 }
 
 struct answer {
   std::optional<privacy_bounds> epsilon;
-  std::optional<double> estimate, noise;
+  std::optional<double> estimate;
+  std::vector<std::pair<std::string, double>> found; ///< what --target-epsilon looked for
   std::string note;
 };
 
+/// Puts the sought number into the event, and says what it is.
 template <Accountant A>
-answer ask(const options& o, std::vector<privacy_event> events) {
-  answer found;
-  if (o.target) {
-    auto& e = events.front();
-    found.noise = noise_multiplier_for<A>(e, *o.target, *o.delta);
-    std::get<event::subsampled_gaussian>(e.mechanism).noise_multiplier = *found.noise;
+std::vector<std::pair<std::string, double>> complete(const options& o, sought missing, privacy_event& e) {
+  auto& run = std::get<event::subsampled_gaussian>(e.mechanism);
+  switch (missing) {
+    case sought::nothing:
+      return {};
+    case sought::noise:
+      run.noise_multiplier = noise_multiplier_for<A>(e, *o.target, *o.delta);
+      return {{"noise_multiplier", run.noise_multiplier}};
+    case sought::rate:
+      run.rate = rate_for<A>(e, *o.target, *o.delta);
+      return {{"sample_rate", run.rate}};
+    case sought::steps: {
+      e.count = uses_for<A>(e, *o.target, *o.delta);
+      const double steps = static_cast<double>(e.count);
+      if (!o.batch) return {{"steps", steps}};
+      return {{"steps", steps}, {"epochs", steps * *o.batch / *o.examples}};
+    }
+    case sought::batch:
+      e = with_largest_batch<A>(o, e);
+      return {{"batch", std::round(std::get<event::subsampled_gaussian>(e.mechanism).rate * *o.examples)},
+              {"steps", static_cast<double>(e.count)}};
   }
+  return {};
+}
+
+template <Accountant A>
+answer ask(const options& o, std::vector<privacy_event> events, sought missing) {
+  answer found;
+  if (missing != sought::nothing) found.found = complete<A>(o, missing, events.front());
   A accountant;
   for (const auto& e : events) accountant.compose(e);
   found.epsilon = accountant.epsilon(*o.delta);
@@ -111,13 +184,13 @@ answer ask(const options& o, std::vector<privacy_event> events) {
 
 answer ask_gdp(const options& o, const std::vector<privacy_event>& events) {
   require(!o.target, fault::unsupported,
-          "epsilon: gdp is an approximation that may be below the truth; noise is not chosen by it, use pld");
+          "epsilon: gdp is an approximation that may be below the truth; nothing is chosen by it, use pld");
   gdp_approximation approximation;
   for (const auto& e : events) approximation.compose(e);
-  return {{},
-          approximation.epsilon(*o.delta).value,
-          {},
-          "an approximation, NOT a bound: the truth may be higher"};
+  return {.epsilon = {},
+          .estimate = approximation.epsilon(*o.delta).value,
+          .found = {},
+          .note = "an approximation, NOT a bound: the truth may be higher"};
 }
 
 int run(const options& o) {
@@ -125,10 +198,11 @@ int run(const options& o) {
   const bool listed = !o.events.empty();
   require(!listed || !(o.noise || o.rate || o.steps || o.batch || o.epochs || o.target), fault::argument,
           "epsilon: --events stands for the whole run; give it without the options of a single run");
-  const auto events = listed ? events_from(o) : std::vector{run_of(o)};
-  const answer found = o.accountant == "pld"    ? ask<pld_accountant>(o, events)
-                       : o.accountant == "rdp"  ? ask<rdp_accountant>(o, events)
-                       : o.accountant == "zcdp" ? ask<zcdp_accountant>(o, events)
+  const training_run one = listed ? training_run{} : run_of(o);
+  const auto events = listed ? events_from(o) : std::vector{one.event};
+  const answer found = o.accountant == "pld"    ? ask<pld_accountant>(o, events, one.missing)
+                       : o.accountant == "rdp"  ? ask<rdp_accountant>(o, events, one.missing)
+                       : o.accountant == "zcdp" ? ask<zcdp_accountant>(o, events, one.missing)
                                                 : ask_gdp(o, events);
   const auto relation = events.front().relation;
   const double high = found.epsilon ? found.epsilon->upper : *found.estimate;
@@ -150,12 +224,15 @@ int run(const options& o) {
     out["accountant"] = o.accountant;
     out["relation"] = std::string(name_of(relation));
     out["unit"] = "example";
-    if (found.noise) out["noise_multiplier"] = *found.noise;
+    for (const auto& [name, value] : found.found) out[name] = value;
     if (!found.note.empty()) out["note"] = found.note;
     fmt::print("{}\n", json_text(out));
     return 0;
   }
-  if (found.noise) fmt::print("noise multiplier {:.10g}\n", *found.noise);
+  for (auto [name, value] : found.found) {
+    std::ranges::replace(name, '_', ' ');
+    fmt::print("{} {:.10g}\n", name, value);
+  }
   if (found.estimate)
     fmt::print("epsilon about {:.6g} at delta {}\n", *found.estimate, *o.delta);
   else if (found.epsilon->two_sided)
@@ -172,7 +249,9 @@ int run(const options& o) {
 
 int main(int count, char** words) {
   options o;
-  CLI::App app{"Bounds the epsilon of a private training run from both sides, or finds the noise for one."};
+  CLI::App app{
+      "Bounds the epsilon of a private training run from both sides, or finds the noise, the "
+      "rate, the batch or the length that a wanted epsilon allows."};
   app.add_option("--noise-multiplier", o.noise, "standard deviation of the noise over the clipping bound");
   app.add_option("--sample-rate", o.rate, "probability of each example to be in a batch");
   app.add_option("--steps", o.steps, "batches");
@@ -186,7 +265,8 @@ int main(int count, char** words) {
   app.add_option("--accountant", o.accountant, "how to count; gdp is an approximation, no bound")
       ->check(apps::one_of({"pld", "rdp", "zcdp", "gdp"}))
       ->capture_default_str();
-  app.add_option("--target-epsilon", o.target, "find the noise multiplier for this epsilon");
+  app.add_option("--target-epsilon", o.target,
+                 "find the one that is not given: noise multiplier, rate, batch, steps or epochs");
   app.add_option("--events", o.events, "a JSON list of mechanisms instead of one run");
   app.add_flag("--json", o.json, "print one JSON object");
   if (const int status = apps::parse(app, count, words); status >= 0) return status;

@@ -96,6 +96,21 @@ with tempfile.TemporaryDirectory() as name:
                       "--relation", "replace-one")
     assert replaced["epsilon_lower"] > one["epsilon_upper"] and replaced["relation"] == "replace-one", replaced
 
+    # A target finds the one number that is missing, on the safe side and no further.
+    wanted = ("--target-epsilon", 3, "--delta", 1e-5)
+    steps = answer(*wanted, "--noise-multiplier", 1.1, "--sample-rate", 0.004)
+    over = answer("--noise-multiplier", 1.1, "--sample-rate", 0.004, "--steps", int(steps["steps"]) + 1, "--delta", 1e-5)
+    assert steps["epsilon_upper"] <= 3 < over["epsilon_upper"], (steps, over)
+    rate = answer(*wanted, "--noise-multiplier", 1.1, "--steps", 10000)
+    over = answer("--noise-multiplier", 1.1, "--sample-rate", rate["sample_rate"] * 1.0001, "--steps", 10000, "--delta", 1e-5)
+    assert rate["epsilon_upper"] <= 3 < over["epsilon_upper"], (rate, over)
+    data = ("--noise-multiplier", 1.1, "--examples", 60000, "--epochs", 60)
+    batch = answer(*wanted, *data)
+    over = answer(*data, "--batch", int(batch["batch"]) + 1, "--delta", 1e-5)
+    assert batch["epsilon_upper"] <= 3 < over["epsilon_upper"], (batch, over)
+    epochs = answer(*wanted, "--noise-multiplier", 1.1, "--examples", 60000, "--batch", 240)
+    assert abs(epochs["epochs"] - epochs["steps"] * 0.004) < 1e-9 and epochs["steps"] == steps["steps"], (epochs, steps)
+
     file = folder / "events.json"
     shuffled = {"mechanism": "shuffle", "epsilon0": 1, "users": 10000, "steps": 1, "relation": "replace-one"}
     file.write_text(json.dumps([shuffled]))
@@ -124,6 +139,10 @@ with tempfile.TemporaryDirectory() as name:
         (("--noise-multiplier", 1, *usual, "--accountant", "pdl"), "pld"),
         (("--noise-multiplier", 1, *usual, "--relation", "add"), "add-remove"),
         (("--target-epsilon", 0, *usual), "epsilon"),
+        (("--noise-multiplier", 1, "--sample-rate", 0.01, "--delta", 1e-5), "--target-epsilon finds one"),
+        (("--target-epsilon", 3, "--sample-rate", 0.01, "--delta", 1e-5), "2 are missing"),
+        (("--target-epsilon", 3, "--noise-multiplier", 1, *usual), "0 are missing"),
+        (("--noise-multiplier", 1, "--batch", 10, "--epochs", 1, "--delta", 1e-5), "--examples is missing"),
         (("--events", folder / "none.json", "--delta", 1e-5), "none.json"),
     ]:
         text = run(*words, status=1)
