@@ -4,6 +4,7 @@
 #include "mnist_private/features.hpp"
 #include "mnist_private/training.hpp"
 #include "support/command_line.hpp"
+#include "support/stopwatch.hpp"
 
 #include <privet/core/file.hpp>
 #include <privet/core/json.hpp>
@@ -12,7 +13,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <optional>
 #include <thread>
 
@@ -42,19 +42,9 @@ apps::private_recipe recipe_of(const options& o) {
   return r;
 }
 
-class stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
 template <class Model>
 int train(const options& o, const Model& model, const apps::digit_study& study, const matrix<float>& rows,
-          const matrix<float>& test, const stopwatch& all) {
+          const matrix<float>& test, const apps::stopwatch& all) {
   const auto recipe = recipe_of(o);
   const std::size_t images = study.train.rows();
   const double noise =
@@ -109,7 +99,7 @@ int train(const options& o, const Model& model, const apps::digit_study& study, 
 int run(const options& o) {
   require(!(o.epsilon && o.noise), fault::argument,
           "mnist_private: give either --epsilon, and the noise is found, or --noise-multiplier");
-  const stopwatch all;
+  const apps::stopwatch all;
   const auto study = apps::study_of(o.data, o.validate, o.seed);
   fmt::print("{} training images; {}\n", study.train.rows(), study.tested_on);
   if (o.model == "linear") {

@@ -1,6 +1,7 @@
 #pragma once
 // The three ways to train that a run compares: federated, central, each office alone.
 
+#include "../support/stopwatch.hpp"
 #include "privacy.hpp"
 
 #include <privet/federated/checkpoint.hpp>
@@ -11,7 +12,6 @@
 #include <privet/optim/weight_decay.hpp>
 #include <privet/train/evaluate.hpp>
 
-#include <chrono>
 #include <functional>
 
 namespace apps {
@@ -44,16 +44,6 @@ auto with_recipe(const settings& s, std::size_t rows, F&& f) {
   if (s.optimizer == "rmsprop") return call(rmsprop{.learning_rate = s.lr});
   return call(sgd{.learning_rate = s.lr, .momentum = s.momentum});
 }
-
-class stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 /// Called after every round of any training; throws to stop it.
 using tick = std::function<void()>;

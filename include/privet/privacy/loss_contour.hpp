@@ -35,7 +35,7 @@ class loss_contour {
   /// `start` is a first guess.
   privacy_bounds epsilon(double delta, double start) const {
     if (upper(0) <= delta) return {0, 0, true};
-    const double above = settle([&](double e) { return upper(e) / delta; }, start, 1),
+    const double above = settle([&](double e) { return uncapped(e) / delta; }, start, 1),
                  below = settle([&](double e) { return lower(e) / delta; },
                                 std::isfinite(above) ? above : start, -1);
     return {std::isfinite(below) ? below : 0, above, true};
@@ -54,7 +54,8 @@ class loss_contour {
     std::vector<const loss_part*> sources;
     for (const auto& p : parts) {
       if (p.pair.rate() == 1) {
-        gauss += p.count / (p.pair.noise() * p.pair.noise());
+        const double distance = p.pair.kind() == loss_pair::shape::replaced ? 2 : 1;
+        gauss += p.count * distance * distance / (p.pair.noise() * p.pair.noise());
         continue;
       }
       samples.emplace_back(p, tilt_, most_tilt, 0);
@@ -129,7 +130,7 @@ class loss_contour {
         doubt[j] += n * (std::log1p(f.error / size) + 4 * unit * (1 + std::abs(log) + std::abs(phase)));
       }
     }
-    log_doubt_ += (4 + static_cast<double>(samples.size())) * unit * std::abs(log_mgf_) + 1e-13;
+    log_doubt_ += (16 + static_cast<double>(samples.size())) * unit * std::abs(log_mgf_) + 1e-13;
 
     // |product of a_i - product of b_i| <= product of (|b_i| + |a_i - b_i|) - product of |b_i|.
     re_.assign(terms + 1, 0.0), im_ = re_;
@@ -144,7 +145,7 @@ class loss_contour {
       re_[j] = length * std::cos(phase);
       im_[j] = length * std::sin(phase);
       all += length;
-      const double off = doubt[j - 1] + unit * (24 + 4 * std::abs(squeeze) +
+      const double off = doubt[j - 1] + unit * (24 + 16 * std::abs(squeeze) +
                                                 (6 + static_cast<double>(samples.size())) * s * pushed);
       error += off < 0.1 ? length * std::expm1(off) : 3 * std::exp(log_most[j - 1] + squeeze + 1e-3) / root;
       error_by_epsilon_ += apart_ / pi * length * 4 * unit * s;
@@ -166,9 +167,11 @@ class loss_contour {
     return {value * apart_ / std::numbers::pi, error_ + std::abs(epsilon) * error_by_epsilon_,
             log_mgf_ - tilt_ * epsilon, log_doubt_ + 1e-15 * tilt_ * std::abs(epsilon)};
   }
-  double upper(double epsilon) const {
+  double upper(double epsilon) const { return std::min(uncapped(epsilon), 1.0); }
+  /// The same where it passes 1 and bounds nothing: it still falls with epsilon.
+  double uncapped(double epsilon) const {
     const auto s = at(epsilon);
-    return std::min(std::exp(s.log_scale + s.doubt) * (s.value + s.error) + infinite_, 1.0);
+    return std::exp(s.log_scale + s.doubt) * (s.value + s.error) + infinite_;
   }
   /// Without the copies: Chernoff's bound of each, at a larger tilt and at a smaller one.
   double lower(double epsilon) const {

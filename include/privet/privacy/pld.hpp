@@ -245,7 +245,8 @@ class pld_accountant {
       const auto contour = detail::loss_contour::along(all, tilt, digits);
       if (!contour) break;
       const auto one = for_epsilon ? contour->epsilon(given, best.bound) : contour->delta(given);
-      if (one.upper - std::max(one.lower, known) <= tolerance * one.upper) return one;
+      if (std::isfinite(one.upper) && one.upper - std::max(one.lower, known) <= tolerance * one.upper)
+        return one;
       found = {std::max(found.lower, one.lower), std::min(found.upper, one.upper), true};
     }
     // Rounding to the grid moves epsilon by (tilt + 1) / 8 times the sum of count step^2, delta by tilt times

@@ -43,7 +43,7 @@ class tilted_sample {
       beyond_ = end * std::exp((most_tilt - tilt) * std::max(loss_.back(), 0.0));
     }
     doubt_ +=
-        2.1 * std::exp(-aliases()) + tails + unit * (2 * (points_ / block + block / lanes + lanes) + 40);
+        2.1 * std::exp(-aliases()) + tails + unit * (3 * (points_ / block + block / lanes + lanes) + 40);
     find_layers(added_ ? last : cut_ - 4 * soft_);
   }
 
@@ -60,7 +60,7 @@ class tilted_sample {
   double mean() const noexcept { return mean_; } ///< of the loss L, under the tilt, as the variance
   double variance() const noexcept { return variance_; }
   double log_mgf() const noexcept { return log_mgf_; } ///< log E e^{tilt L}
-  double log_mgf_error() const noexcept { return unit * (std::abs(top_) + std::abs(log_mgf_) + 4); }
+  double log_mgf_error() const noexcept { return unit * (2 * std::abs(top_) + 3 * std::abs(log_mgf_) + 8); }
   /// What the sum for E e^{i t (L - mean)} may be off by, save for what grows with t.
   double doubt() const noexcept { return doubt_; }
 
@@ -68,7 +68,8 @@ class tilted_sample {
   double log_more(double more) const {
     double sum = 0;
     for (std::size_t i = 0; i < weight_.size(); ++i) sum += weight_[i] * std::exp(more * loss_[i]);
-    return std::log(sum + (more > 0 ? beyond_ : 0)) + 1e-9 / count_ + doubt_;
+    return std::log(sum + (more > 0 ? beyond_ : 0)) + 1e-9 / count_ + doubt_ +
+           std::abs(more) * most_loss_doubt_;
   }
   /// Bounds log |E e^{i t L}| for this and every larger t.
   double log_decay(double t) const {
@@ -187,25 +188,32 @@ class tilted_sample {
         const double kept = std::log(0.5 * std::erfc(beyond)),
                      slope = beyond > 0 ? 2 * beyond + 2 : 1.2 * std::exp(-beyond * beyond);
         w += kept;
-        doubt[i] += unit * (8 + 2 * std::abs(kept) + 4 * slope * std::abs(beyond));
+        doubt[i] += unit * (16 + 2 * std::abs(kept) + 4 * slope * std::abs(beyond));
       }
       top_ = std::max(top_, w);
     }
-    double sum = 0;
+    double sum = 0; // in chains as short as those of `values`
     for (std::size_t i = 0; i < points;) {
-      double part = 0;
-      for (const std::size_t end = std::min(i + lanes, points); i < end; ++i)
-        part += weight_[i] = std::exp(weight_[i] - top_);
-      sum += part;
+      double whole = 0;
+      for (const std::size_t last = std::min(i + block, points); i < last;) {
+        double part = 0;
+        for (const std::size_t end = std::min(i + lanes, last); i < end; ++i)
+          part += weight_[i] = std::exp(weight_[i] - top_);
+        whole += part;
+      }
+      sum += whole;
     }
     log_mgf_ = top_ + std::log(sum * (step_ / (s_ * std::sqrt(2 * std::numbers::pi))));
     for (std::size_t i = 0; i < points; ++i) {
       weight_[i] /= sum;
       mean_ += weight_[i] * loss_[i];
       doubt_ += weight_[i] * doubt[i];
-      loss_doubt_ += weight_[i] * (loss_doubt[i] + 3 * unit * std::abs(loss_[i]));
+      const double own = loss_doubt[i] + 3 * unit * std::abs(loss_[i]);
+      loss_doubt_ += weight_[i] * own;
+      most_loss_doubt_ = std::max(most_loss_doubt_, own);
     }
     loss_doubt_ += 3 * unit * std::abs(mean_);
+    most_loss_doubt_ += 3 * unit * std::abs(mean_);
     for (std::size_t i = 0; i < points; ++i) {
       loss_[i] -= mean_;
       variance_ += weight_[i] * loss_[i] * loss_[i];
@@ -244,7 +252,8 @@ class tilted_sample {
   double count_, tilt_, s_, v_, rate_;
   bool added_, replaced_;
   double cut_ = 0, soft_ = 1, lost_ = 0, first_ = 0, step_ = 0, points_ = 0, least_ = 0, turns_ = 0, top_ = 0,
-         mean_ = 0, variance_ = 0, log_mgf_ = 0, doubt_ = 0, loss_doubt_ = 0, beyond_ = 0;
+         mean_ = 0, variance_ = 0, log_mgf_ = 0, doubt_ = 0, loss_doubt_ = 0, most_loss_doubt_ = 0,
+         beyond_ = 0;
   std::vector<double> x_, loss_, weight_, steep_; // loss_ less its mean
   std::vector<layer> layers_;
 };
