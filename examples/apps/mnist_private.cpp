@@ -13,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <optional>
 #include <thread>
 
@@ -59,9 +60,9 @@ int train(const options& o, const Model& model, const apps::digit_study& study, 
 
   fmt::print("accuracy on the {}: {:.2f} %\n", study.tested_on, 100 * found.accuracy);
   fmt::print(
-      "spent: epsilon at most {:.6g} at delta {} for one training image, by pld accounting; two sets of "
+      "spent: epsilon at most {} at delta {} for one training image, by pld accounting; two sets of "
       "training images are neighbours if one has one image more (add-remove)\n",
-      found.spent.upper, o.delta);
+      std::ceil(found.spent.upper * 1e5 - 1e-9) / 1e5, o.delta);
   fmt::print("{:.1f} seconds\n", seconds);
   if (found.spent.upper > 10)
     fmt::print(stderr, "warning: epsilon {:.6g} is above 10, which promises next to nothing\n",

@@ -125,11 +125,14 @@ std::vector<std::pair<std::string, std::string>> promised(const settings& s, con
   return {{"unit",
            s.protects_persons() ? "one person of one office, with all their rows" : "one row of one office"},
           {"neighbours", "add-remove: with the " + unit + " or without it"},
-          {"epsilon spent", fmt::format("{:.6g}", std::ceil(most * 1e5 - 1e-9) / 1e5)},
+          {"epsilon spent", fmt::format("{}", std::ceil(most * 1e5 - 1e-9) / 1e5)},
           {"epsilon declared", fmt::format("{:.6g}", s.epsilon)},
           {"delta", fmt::format("{}", s.delta)},
           {"covers", covers + (s.standardise ? "; the scaling of the columns" : "")},
-          {"composition", "a " + unit + " is in one office, so the office that spent most counts"}};
+          {"composition", "a " + unit + " is in one office, so the office that spent most counts"},
+          {"left out",
+           "runs on the same rows that paid from other ledgers, such as to choose settings: their epsilons "
+           "add to this one"}};
 }
 
 std::string bytes_text(std::uint64_t bytes) {
@@ -238,7 +241,8 @@ int run(const options& o) {
       !s.is_private() || !o.resume.empty() || !(fs::exists(at.checkpoint()) || fs::exists(at.model())),
       privet::fault::state, at.folder.string(),
       ": holds the results of a run, and a private one has spent its budget on them; continue it with "
-      "--resume, or choose another --out");
+      "--resume. A "
+      "run that pays from other ledgers loses the rows both epsilons, added up");
   if (o.resume.empty()) // the results of an older run must not stand beside this one's
     for (const auto& old : {at.checkpoint(), at.lines(), at.model(), at.report()}) fs::remove(old);
   if (!o.json.empty()) try_file(o.json);

@@ -107,23 +107,25 @@ TEST_CASE("message: bodies come back") {
   CHECK(back.rows == 17);
 
   const std::vector<std::int64_t> whole{1, -2, std::numeric_limits<std::int64_t>::min()};
-  const message carried{message_kind::share, 5, 7, 3, encode_share({3, 5, 10, 1, whole})};
+  const message carried{message_kind::share, 5, 7, 3, encode_share({3, 5, 10, 1, whole, 0.25, 4})};
   const auto s = decode_share(carried).value();
   CHECK(s.sender == 3);
   CHECK(s.schema_hash == 5);
   CHECK(s.examples == 10);
   CHECK(s.steps == 1);
   CHECK(s.shared == whole);
+  CHECK(s.grid == 0.25);
+  CHECK(s.holders == 4);
 }
 
 TEST_CASE("message: a share of any other length than its numbers have is refused") {
   const message whole{message_kind::share, 5, 7, 3, encode_share({3, 5, 10, 1, {4, 5}})};
-  REQUIRE(whole.body.size() == 32);
-  for (std::size_t n = 0; n <= 40; ++n) {
+  REQUIRE(whole.body.size() == 48);
+  for (std::size_t n = 0; n <= 56; ++n) {
     message m = whole;
     m.body.resize(n);
     CAPTURE(n);
-    CHECK(decode_share(m).has_value() == (n >= 16 && n % 8 == 0));
+    CHECK(decode_share(m).has_value() == (n >= 32 && n % 8 == 0));
   }
 }
 

@@ -59,8 +59,11 @@ dataset<float> pooled(const std::vector<dataset<float>>& parts) {
   return all;
 }
 
-client_share share_of(std::uint32_t sender, std::vector<std::int64_t> numbers, std::uint64_t rows = 10) {
-  return {sender, 0, rows, 1, std::move(numbers)};
+/// What an office of this sum would send.
+template <class Sum>
+client_share share_of(const Sum& sum, std::uint32_t sender, std::vector<std::int64_t> numbers,
+                      std::uint64_t rows = 10) {
+  return {sender, 0, rows, 1, std::move(numbers), sum.grid(), sum.least()};
 }
 
 auto sum_of(std::uint32_t holders) {
@@ -120,7 +123,7 @@ TEST_CASE("shared noise: any order of arrival gives the same bits") {
     for (auto& x : numbers)
       x = static_cast<std::int64_t>(uniform_below(source, std::uint64_t{1} << 40)) - (1ll << 39);
     numbers[0] = k % 2 ? gaussian_share::most : -gaussian_share::most; // far beyond what a float holds
-    shares.push_back(share_of(k, numbers, 3 * k));
+    shares.push_back(share_of(sum, k, numbers, 3 * k));
   }
   const auto weights_after = [&] {
     std::vector<float> weights(20, 0.25f);
@@ -145,7 +148,7 @@ TEST_CASE("shared noise: what is opened is the sum of the integers, on the grid,
   auto memory = sum.remember(3);
   std::vector<float> weights{1, 2, 3};
   for (std::uint32_t k = 1; k <= 4; ++k)
-    REQUIRE(sum.absorb(state, share_of(k, {1 << 20, -(5 << 20), 0}, 4 * k)));
+    REQUIRE(sum.absorb(state, share_of(sum, k, {1 << 20, -(5 << 20), 0}, 4 * k)));
   REQUIRE(sum.finish(state, weights, memory));
   // A step is 0.5 * 2 / 2 / 2^20 and the batch 0.25 * 40: the numbers are 4 * 0.5 / 10 and -20 * 0.5 / 10.
   CHECK(weights == std::vector<float>{0.8f, 3, 3});
@@ -162,21 +165,28 @@ TEST_CASE("shared noise: a share that is missing, repeated or none leaves everyt
     REQUIRE_FALSE(s);
     return s.error().kind;
   };
-  REQUIRE(sum.absorb(state, share_of(1, {5, 5})));
-  REQUIRE(sum.absorb(state, share_of(2, {5, 5})));
-  CHECK(kind(sum.absorb(state, share_of(2, {5, 5}))) == fault::message);
-  CHECK(kind(sum.absorb(state, share_of(3, {5}))) == fault::shape);
-  CHECK(kind(sum.absorb(state, share_of(3, {5, 5}, 0))) == fault::message);
-  CHECK(kind(sum.absorb(state, share_of(3, {5, gaussian_share::most + 1}))) == fault::range);
-  CHECK(kind(sum.absorb(state, share_of(3, {5, std::numeric_limits<std::int64_t>::min()}))) == fault::range);
-  auto twice = share_of(3, {5, 5});
+  REQUIRE(sum.absorb(state, share_of(sum, 1, {5, 5})));
+  REQUIRE(sum.absorb(state, share_of(sum, 2, {5, 5})));
+  CHECK(kind(sum.absorb(state, share_of(sum, 2, {5, 5}))) == fault::message);
+  CHECK(kind(sum.absorb(state, share_of(sum, 3, {5}))) == fault::shape);
+  CHECK(kind(sum.absorb(state, share_of(sum, 3, {5, 5}, 0))) == fault::message);
+  CHECK(kind(sum.absorb(state, share_of(sum, 3, {5, gaussian_share::most + 1}))) == fault::range);
+  CHECK(kind(sum.absorb(state, share_of(sum, 3, {5, std::numeric_limits<std::int64_t>::min()}))) ==
+        fault::range);
+  auto twice = share_of(sum, 3, {5, 5});
   twice.steps = 2;
   CHECK(kind(sum.absorb(state, twice)) == fault::message);
+  auto other = share_of(sum, 3, {5, 5});
+  other.holders = 100; // it paid for less noise than arrives
+  CHECK(kind(sum.absorb(state, other)) == fault::message);
+  other = share_of(sum, 3, {5, 5});
+  other.grid *= 2;
+  CHECK(kind(sum.absorb(state, other)) == fault::message);
   const auto missing = sum.finish(state, weights, memory);
   CHECK(kind(missing) == fault::message);
   CHECK_THAT(missing.error().message, Contains("2 shares arrived, the noise of 3"));
   CHECK((weights == std::vector<float>{1, 2} && memory.step == 0));
-  REQUIRE(sum.absorb(state, share_of(3, {5, 5})));
+  REQUIRE(sum.absorb(state, share_of(sum, 3, {5, 5})));
   auto wrong = sum.remember(3);
   CHECK(kind(sum.finish(state, weights, wrong)) == fault::shape);
   REQUIRE(sum.finish(state, weights, memory));
@@ -186,15 +196,15 @@ TEST_CASE("shared noise: a share that is missing, repeated or none leaves everyt
   // Two of three are counted on: one may be missing, and the rest is divided by the rows that are there.
   const auto two = sum_of(2);
   auto rest = two.init(2);
-  REQUIRE(two.absorb(rest, share_of(1, {5, 5})));
-  REQUIRE(two.absorb(rest, share_of(3, {5, 5})));
+  REQUIRE(two.absorb(rest, share_of(two, 1, {5, 5})));
+  REQUIRE(two.absorb(rest, share_of(two, 3, {5, 5})));
   CHECK(two.finish(rest, weights, memory));
 
   // Weights that leave the range of floats are nobody's weights.
   const shared_sum wild{upload_of(1, 1, 1e20), poisson{.rate = 1}, chain(sgd{.learning_rate = 1e38})};
   auto far = wild.init(2);
   auto fresh = wild.remember(2);
-  REQUIRE(wild.absorb(far, share_of(1, {1 << 30, 1})));
+  REQUIRE(wild.absorb(far, share_of(wild, 1, {1 << 30, 1})));
   CHECK(kind(wild.finish(far, weights, fresh)) == fault::range);
   CHECK(fresh.step == 0);
 }

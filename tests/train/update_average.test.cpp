@@ -109,6 +109,18 @@ TEST_CASE("without privacy examples are weights, and the divisor is their sum") 
   CHECK_THROWS_WITH(average.add(part, state, vector{1, 1}, vector{1e20f, 0}, 1), Catch::Contains("[N008"));
 }
 
+TEST_CASE("weights by examples beside a bound add up however large they are") {
+  update_average average(chain(clip_l2{.bound = 1}, average_by_examples{}, whole), 1);
+  auto state = average.init();
+  auto part = average.make_part();
+  for (int k = 0; k < 900; ++k) average.add(part, state, vector{0}, vector{-1}, 100'000);
+  vector weights{0};
+  average.apply(state, {&part, 1}, 1, std::span(weights));
+  CHECK(weights[0] == Approx(-1));
+  CHECK_THROWS_WITH(average.add(part, state, vector{0}, vector{1}, std::size_t{1} << 22),
+                    Catch::Contains("[N011"));
+}
+
 TEST_CASE("an update that is no number counts as zero, to the bit") {
   constexpr std::size_t size = 16;
   update_average average(chain(clip_l2{}, average_over_batch{}, whole), size);

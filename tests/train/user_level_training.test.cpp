@@ -105,6 +105,51 @@ TEST_CASE("a person's draws do not depend on who else is there") {
   for (std::size_t k = 0; k < all.size(); ++k) CHECK(all[k] - without[k] == Approx(alone[k]).margin(2e-5));
 }
 
+TEST_CASE("nothing of one person's training reaches the next person's") {
+  const auto data = population();
+  // A bound that adapts is memory: with it the others' updates would depend on who came before.
+  const auto own = chain(clip_l2{.bound = 0.01}.adaptive(), average_over_batch{}, sgd{.learning_rate = 0.1});
+  const auto update_of = [&](auto&& keep, std::size_t threads) {
+    std::vector<std::uint32_t> rows;
+    for (std::uint32_t r = 0; r < data.rows(); ++r)
+      if (keep(data.groups[r])) rows.push_back(r);
+    const auto some = data.select(rows);
+    user_level_training training(model, softmax_cross_entropy{}, local_steps{own, 5, 1},
+                                 chain(clip_l2{.bound = 100}, average_over_batch{}, whole),
+                                 poisson{.rate = 1}, some.groups, 3, threads);
+    auto p = initialise<float>(model, 1);
+    const auto before = weights_of(p);
+    training.resume(p, some.view(), some.labels, 4);
+    std::vector<double> sum(before.size());
+    for (std::size_t k = 0; k < sum.size(); ++k)
+      sum[k] = (static_cast<double>(before[k]) - p.trained()[k]) * static_cast<double>(training.persons());
+    return sum;
+  };
+  const auto everybody = [](int) { return true; };
+  const auto all = update_of(everybody, 1), spread = update_of(everybody, 3),
+             without = update_of([](int g) { return g != 0; }, 1),
+             alone = update_of([](int g) { return g == 0; }, 1);
+  CHECK(all == spread);
+  for (std::size_t k = 0; k < all.size(); ++k) CHECK(all[k] - without[k] == Approx(alone[k]).margin(2e-5));
+}
+
+TEST_CASE("a label that is no output is refused before anybody pays, and not told") {
+  auto data = population();
+  data.labels[17] = 3;
+  user_level_training training(model, softmax_cross_entropy{}, local(1, 4),
+                               chain(clip_l2{.bound = 0.1}, average_over_batch{}, gaussian{1.3}, whole),
+                               poisson{.rate = 0.25}, data.groups, 3);
+  auto p = initialise<float>(model, 1);
+  bool paid = false;
+  const auto pay = [&](const privacy_event&) -> status {
+    paid = true;
+    return nothing{};
+  };
+  CHECK_THROWS_WITH(training.resume(p, data.view(), data.labels, 0, pay),
+                    Catch::Contains("[N006") && !Catch::Contains("17"));
+  CHECK_FALSE(paid);
+}
+
 TEST_CASE("it states its event, and pays before anything is drawn") {
   const auto data = population();
   user_level_training training(model, softmax_cross_entropy{}, local(1, 4),

@@ -20,8 +20,9 @@ namespace privet {
 class rows_by_group {
  public:
   explicit rows_by_group(std::span<const std::int32_t> groups) : rows_(groups.size()) {
-    require(!groups.empty() && groups.size() <= std::numeric_limits<std::uint32_t>::max(), fault::argument,
-            "rows by group: ", groups.size(), " rows with a group, must be 1 to 2^32 - 1");
+    require(!groups.empty(), fault::argument, "rows by group: the data names no persons or sites");
+    require(groups.size() <= std::numeric_limits<std::uint32_t>::max(), fault::argument,
+            "rows by group: ", groups.size(), " rows, must be at most 2^32 - 1");
     std::iota(rows_.begin(), rows_.end(), std::uint32_t{0});
     std::ranges::stable_sort(rows_, {}, [&](std::uint32_t r) { return groups[r]; });
     for (std::size_t i = 0; i < rows_.size(); ++i)

@@ -34,7 +34,7 @@ enum class message_kind : std::uint16_t {
   train = 11,       ///< u64: rows of all clients of this round; f32: weights
   update = 12,      ///< u64 examples, u64 steps, f64 weight, f64 loss; f32: update
   refusal = 14,     ///< text: why the client will not
-  share = 16        ///< u64 examples, u64 steps; i64: share of a noisy sum
+  share = 16        ///< u64 examples, u64 steps, f64 grid, u64 holders; i64: share of a noisy sum
 };
 
 struct message {
@@ -242,16 +242,19 @@ inline result<client_update> decode_update(const message& m) {
 /// The body of `share`; sender and schema hash stand in the header.
 inline std::vector<std::byte> encode_share(const client_share& s) {
   byte_writer out;
-  out.reserve(16 + s.shared.size() * sizeof(std::int64_t));
-  out.put(s.examples).put(s.steps);
+  out.reserve(32 + s.shared.size() * sizeof(std::int64_t));
+  out.put(s.examples).put(s.steps).put(s.grid).put(s.holders);
   detail::put_numbers(out, std::span<const std::int64_t>(s.shared));
   return std::move(out).take();
 }
 inline result<client_share> decode_share(const message& m) {
   byte_reader in(m.body, "share");
-  if (in.left() < 16)
-    return error::of(fault::message, "share: ", in.left(), " bytes, at least 16 are needed");
+  if (in.left() < 32)
+    return error::of(fault::message, "share: ", in.left(), " bytes, at least 32 are needed");
   client_share s{m.sender, m.schema_hash, *in.take<std::uint64_t>(), *in.take<std::uint64_t>(), {}};
+  s.grid = *in.take<double>();
+  s.holders = *in.take<std::uint64_t>();
+  if (!std::isfinite(s.grid)) return error::of(fault::message, "share: grid ", s.grid);
   auto shared = detail::take_numbers<std::int64_t>(in, "share");
   if (!shared) return shared.error();
   s.shared = std::move(*shared);

@@ -58,7 +58,8 @@ shared_noise_recipe(Chain, poisson, payment, std::optional<private_moments>) -> 
 /// Formula   g = h (sum of the shares) / (rate * rows of the clients that sent one); w -= steps(g)
 /// Requires  the clients' chain and sampler, which fix the grid and the divisor; a chain of pointwise stages
 /// Ensures   the same bits for any order of arrival; sums are whole numbers of 128 bits
-/// Errors    N009 for a second share of a client, for fewer shares than `holders`, and for an empty share;
+/// Errors    N009 for a second share of a client, for fewer shares than `holders`, for an empty share, and for
+///           one on another grid or that counts on other holders;
 ///           N008 for a number that no share holds, or weights that are driven out of their range; N003 for
 ///           sizes. Weights and optimiser are then as before
 /// Privacy   what is opened is one Gaussian query of the rows of all; steps are post-processing of it
@@ -115,6 +116,8 @@ class shared_sum {
     return nothing{};
   }
   std::size_t least() const noexcept { return share().holders; }
+  /// The step that a share's numbers are counts of.
+  double grid() const { return share().step(upload_.first_bound()); }
 
   status absorb(state& s, const update& u) const {
     if (std::ranges::find(s.senders, u.sender) != s.senders.end())
@@ -124,6 +127,10 @@ class shared_sum {
     if (u.examples == 0 || u.steps != 1)
       return error::of(fault::message, "shared sum: client ", u.sender, " has sent ", u.steps, " batches of ",
                        u.examples, " rows, expected 1 of at least 1");
+    if (u.grid != grid() || u.holders != least())
+      return error::of(fault::message, "shared sum: client ", u.sender, " counts steps of ", u.grid,
+                       " and on ", u.holders, " holders of noise, this server steps of ", grid(), " and on ",
+                       least());
     for (const std::int64_t x : u.shared)
       if (x > share().most || x < -share().most)
         return error::of(fault::range, "shared sum: client ", u.sender, " has sent the number ", x,

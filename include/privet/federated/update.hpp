@@ -24,6 +24,8 @@ struct client_share {
   std::uint64_t examples = 0;       ///< rows that its batch was drawn from
   std::uint64_t steps = 0;          ///< batches in the sum
   std::vector<std::int64_t> shared; ///< steps of the common grid, shared group
+  double grid = 0;                  ///< that step
+  std::uint64_t holders = 0;        ///< shares of noise that its office counts on
 };
 
 } // namespace privet

@@ -21,6 +21,23 @@ enum class about_rows {
   nothing     ///< in a private run: an error is a message, and nobody pays for it
 };
 
+namespace detail {
+inline constexpr std::string_view silent =
+    "; a private run says no more, check_rows does where rows may be seen";
+}
+
+/// Throws N006 for a label that is none of so many classes.
+inline void check_labels(std::span<const std::int32_t> labels, std::size_t classes,
+                         about_rows said = about_rows::everything) {
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] >= 0 && static_cast<std::size_t>(labels[i]) < classes) continue;
+    if (said == about_rows::nothing)
+      fail(fault::label, "a row has a label that is none of the model's ", classes, " outputs",
+           detail::silent);
+    fail(fault::label, "row ", i, " has label ", labels[i], ", the model has ", classes, " outputs");
+  }
+}
+
 /// Throws N003 unless rows are as wide as the model reads, N001 for a value that is missing or
 /// infinite, N006 for a label that is no output.
 template <class Model, class T>
@@ -29,20 +46,12 @@ void check_rows(const Model& model, rows_view<T> rows, std::span<const std::int3
   require(rows.columns == model.in_width(), fault::shape, "the model reads rows ", model.in_width(),
           " wide, got ", rows.columns);
   require(labels.size() == rows.rows, fault::shape, rows.rows, " rows with ", labels.size(), " labels");
-  constexpr std::string_view silent = "; a private run says no more, check_rows does where rows may be seen";
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] >= 0 && static_cast<std::size_t>(labels[i]) < model.out_width()) continue;
-    if (said == about_rows::nothing)
-      fail(fault::label, "a row has a label that is none of the model's ", model.out_width(), " outputs",
-           silent);
-    fail(fault::label, "row ", i, " has label ", labels[i], ", the model has ", model.out_width(),
-         " outputs");
-  }
+  check_labels(labels, model.out_width(), said);
   for (std::size_t i = 0; i < rows.rows * rows.columns; ++i)
     if (!std::isfinite(rows.data[i])) {
       if (said == about_rows::nothing)
         fail(fault::argument, "a row holds what is no finite number; a standardiser fills in missing values",
-             silent);
+             detail::silent);
       fail(fault::argument, "row ", i / rows.columns, ", column ", i % rows.columns, " is ", rows.data[i],
            ", expected a finite number; a standardiser fills in missing values");
     }

@@ -7,6 +7,7 @@
 #include <privet/core/rows_view.hpp>
 #include <privet/data/poisson.hpp>
 #include <privet/random/normal.hpp>
+#include <privet/train/evaluate.hpp>
 #include <privet/train/step.hpp>
 #include <privet/train/theorem.hpp>
 
@@ -127,6 +128,7 @@ class gradient_share {
             rows.columns, " wide, and ", labels.size(), " labels");
     std::vector<std::int64_t> share;
     if constexpr (parts::fits) { // the sentence is the only error
+      check_labels(labels, model().out_width(), about_rows::nothing);
       if (auto paid = pay(event()); !paid) return paid.error();
       const std::span<T> sum(state_.slots);
       const detail::wiped_at_exit<T> wiped{sum};

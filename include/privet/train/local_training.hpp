@@ -41,6 +41,7 @@ class local_training {
   outcome run(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels,
               std::uint64_t round) {
     std::ranges::fill(state_.slots, T{});
+    state_.bound = step_.chain().first_bound();
     state_.step = round * steps_per_round();
     return resume(p, rows, labels, round);
   }

@@ -4,6 +4,7 @@
 #include <privet/core/result.hpp>
 #include <privet/core/rows_view.hpp>
 #include <privet/data/poisson.hpp>
+#include <privet/train/evaluate.hpp>
 #include <privet/train/step.hpp>
 #include <privet/train/theorem.hpp>
 
@@ -64,8 +65,10 @@ class private_local_training {
     require(rows.rows == rows_ && labels.size() == rows_ && rows.columns == model().in_width(), fault::shape,
             "local training of ", rows_, " rows, ", model().in_width(), " wide: got ", rows.rows, " rows, ",
             rows.columns, " wide, and ", labels.size(), " labels");
+    check_labels(labels, model().out_width(), about_rows::nothing);
     if (auto paid = pay(event()); !paid) return paid;
     std::ranges::fill(state_.slots, T{});
+    state_.bound = step_.chain().first_bound();
     state_.step = round * batches_;
     auto&& coins = sampler_.coins(state_.step);
     for (std::size_t b = 0; b < batches_; ++b)

@@ -81,8 +81,8 @@ class update_average {
       "average_by_examples::capped(most, mean). docs/errors/P011.md");
 
  public:
-  /// 64 bits hold 2^22 updates within a bound.
-  using integer = std::conditional_t<(Chain::bounds > 0), std::int64_t, int128>;
+  /// 64 bits hold 2^22 updates within a bound, of weights up to 1.
+  using integer = std::conditional_t<(Chain::bounds > 0 && !by_examples), std::int64_t, int128>;
 
   /// What is added up so far. Parts of several threads are added by `apply`.
   struct part {
@@ -108,11 +108,11 @@ class update_average {
   ///
   /// Proof     docs/privacy/users.md
   bounded_sum sum_of(std::size_t most_persons, double expected) const {
-    require(most_persons < std::size_t{1} << 22, fault::unsupported, "update average: ", most_persons,
+    require(most_persons < most_updates, fault::unsupported, "update average: ", most_persons,
             " persons in a round, the sum holds less than 2^22");
     const double u = std::numeric_limits<T>::epsilon() / 2, d = static_cast<double>(size_);
     return {size_,
-            3 * u * static_cast<double>(most_persons) * 1.001 + std::sqrt(d) * 0x1p-40 + (d + 8) * 0x1p-52,
+            6 * u * static_cast<double>(most_persons) * 1.001 + std::sqrt(d) * 0x1p-40 + (d + 8) * 0x1p-52,
             count_deviation(expected)};
   }
 
@@ -123,6 +123,9 @@ class update_average {
     require(sent.size() == size_ && trained.size() == size_ && into.sums.size() == size_, fault::shape,
             "update average of ", size_, " parameters: got ", sent.size(), " sent, ", trained.size(),
             " trained, a sum of ", into.sums.size());
+    require(into.updates < most_updates && examples < most_updates, fault::unsupported,
+            "update average: got update ", into.updates + 1, ", of ", examples,
+            " examples, the sum holds less than 2^22 of either");
     double squares = 0;
     for (std::size_t i = 0; i < size_; ++i) {
       const double v = static_cast<double>(sent[i]) - static_cast<double>(trained[i]);
@@ -190,7 +193,7 @@ class update_average {
   }
 
  private:
-  static constexpr std::size_t piece_in_cache = 2048;
+  static constexpr std::size_t piece_in_cache = 2048, most_updates = std::size_t{1} << 22;
 
   double count_deviation([[maybe_unused]] double expected) const {
     if constexpr (Chain::bound_adapts) return chain_.bound().count_deviation(expected);

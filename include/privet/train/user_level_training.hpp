@@ -8,6 +8,7 @@
 #include <privet/data/poisson.hpp>
 #include <privet/data/rows_by_group.hpp>
 #include <privet/random/replayable.hpp>
+#include <privet/train/evaluate.hpp>
 #include <privet/train/step.hpp>
 #include <privet/train/theorem.hpp>
 #include <privet/train/update_average.hpp>
@@ -145,6 +146,7 @@ class user_level_training {
     require(rows.rows == labels.size() && rows.columns == model_.in_width() && rows.rows == persons_.rows(),
             fault::shape, "user-level training of ", persons_.rows(), " rows, ", model_.in_width(),
             " wide: got ", rows.rows, " rows, ", rows.columns, " wide, and ", labels.size(), " labels");
+    check_labels(labels, model_.out_width(), about_rows::nothing);
   }
 
   void steps(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels, std::uint64_t round) {
@@ -169,7 +171,9 @@ class user_level_training {
              std::span<const std::int32_t> labels, std::uint32_t person, std::uint64_t step) const {
     const auto own = persons_[person];
     std::ranges::copy(sent.trained(), w.weights.trained().begin());
+    // Fresh for every person: what one left behind would reach the next unpaid.
     std::ranges::fill(w.state.slots, T{});
+    w.state.bound = w.step.chain().first_bound();
     w.state.step = step * local_.epochs * ((own.size() - 1) / local_.batch + 1);
     // By the number of the person, not by their place: one person more moves nobody else's draws.
     const auto name = static_cast<std::uint32_t>(persons_.number(person));
