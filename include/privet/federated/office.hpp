@@ -260,10 +260,9 @@ class office : public participant {
       const auto pay = [&](const privacy_event& e) { return recipe_.pay(e, concat("round ", m.round + 1)); };
       auto share = training_->run(weights_, data_.view(), data_.labels, m.round, pay);
       if (!share) return share.error();
-      const auto& steps = training_->chain();
       return make(message_kind::share, m,
                   encode_share({id_, m.schema_hash, units_, training_->steps_per_round(), std::move(*share),
-                                steps.encoding().step(steps.first_bound()), steps.encoding().holders}));
+                                training_->grid(), training_->holders()}));
     } else {
       return train_alone(m, *order);
     }

@@ -109,6 +109,16 @@ class gradient_share {
   const Chain& chain() const noexcept { return chain_; }
   static constexpr std::uint64_t steps_per_round() noexcept { return 1; }
 
+  /// The step that the numbers of a share are counts of, and the shares of noise that are counted on.
+  double grid() const {
+    if constexpr (parts::fits) return chain_.encoding().step(chain_.first_bound());
+    return 0;
+  }
+  std::uint64_t holders() const {
+    if constexpr (parts::fits) return chain_.encoding().holders;
+    return 0;
+  }
+
   /// What a round does to one row of this party.
   auto event() const {
     if constexpr (parts::fits) return chain_.encoding().event(sampler_, rows_, sum_of_one());
