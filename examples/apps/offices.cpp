@@ -86,7 +86,7 @@ std::vector<std::pair<std::string, std::string>> shown(const settings& s, const 
   const bool persons = s.protects_persons();
   std::vector<std::size_t> sizes;
   for (const auto& office : data.offices)
-    sizes.push_back(persons ? privet::rows_by_group(office.groups).size() : office.rows());
+    sizes.push_back(persons ? privet::groups_of(office).size() : office.rows());
   std::vector<std::pair<std::string, std::string>> lines{
       {"data", s.kind == "synthetic" ? s.data : fs::path(s.data).filename().string()},
       {"kind", s.kind},
@@ -256,8 +256,7 @@ int run(const options& o) {
   record.notes = data.notes;
   record.parameters = model_of(s, data.train.schema).sizes().shared;
   fmt::print("{} offices, {} training {}, {} test rows, {} columns, {} classes; {} parameters, {} rounds\n",
-             s.offices,
-             s.protects_persons() ? privet::rows_by_group(data.train.groups).size() : data.train.rows(),
+             s.offices, s.protects_persons() ? privet::groups_of(data.train).size() : data.train.rows(),
              s.protects_persons() ? "persons" : "rows", data.test.rows(), data.train.columns(),
              data.train.classes(), record.parameters, s.rounds);
   std::fflush(stdout);

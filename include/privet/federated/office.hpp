@@ -2,6 +2,7 @@
 // A client: rows that stay, and answers that carry none of them.
 
 #include <privet/data/dataset.hpp>
+#include <privet/data/split.hpp>
 #include <privet/data/standardise.hpp>
 #include <privet/federated/message.hpp>
 #include <privet/nn/describe.hpp>
@@ -103,7 +104,7 @@ struct user_recipe {
   LossType loss{};
 
   static constexpr bool is_private = true;
-  static std::size_t units(const dataset<float>& data) { return rows_by_group(data.groups).size(); }
+  static std::size_t units(const dataset<float>& data) { return groups_of(data).size(); }
   moments release_moments(const dataset<float>& data) const { return scaling->release_by_person(data); }
   template <class Arch>
   user_level_training<network, LossType, Local, Chain, poisson, float, Arch> training(
@@ -257,8 +258,7 @@ class office : public participant {
 
     std::ranges::copy(order->weights, shared.begin());
     if constexpr (requires { requires Recipe::sends_shares; }) {
-      const auto pay = [&](const privacy_event& e) { return recipe_.pay(e, concat("round ", m.round + 1)); };
-      auto share = training_->run(weights_, data_.view(), data_.labels, m.round, pay);
+      auto share = training_->run(weights_, data_.view(), data_.labels, m.round, paying(m.round));
       if (!share) return share.error();
       return make(message_kind::share, m,
                   encode_share({id_, m.schema_hash, units_, training_->steps_per_round(), std::move(*share),
@@ -268,12 +268,16 @@ class office : public participant {
     }
   }
 
+  /// Pays for what happens in a round.
+  auto paying(std::uint32_t round) const {
+    return [this, round](const privacy_event& e) { return recipe_.pay(e, concat("round ", round + 1)); };
+  }
+
   result<message> train_alone(const message& m, const training_order& order) {
     const auto shared = weights_.shared();
     client_update u;
     if constexpr (Recipe::is_private) {
-      const auto pay = [&](const privacy_event& e) { return recipe_.pay(e, concat("round ", m.round + 1)); };
-      if (auto done = training_->run(weights_, data_.view(), data_.labels, m.round, pay); !done)
+      if (auto done = training_->run(weights_, data_.view(), data_.labels, m.round, paying(m.round)); !done)
         return done.error();
       u.steps = training_->steps_per_round(); // and no loss
       for (const float w : weights_.shared())

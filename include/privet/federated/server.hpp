@@ -160,13 +160,13 @@ class aggregation_server {
   /// What the aggregator keeps from round to round, such as the state of its optimiser; a run that is taken up
   /// again puts it back after `open`.
   const auto& aggregator_memory() const noexcept
-    requires(!std::same_as<memory, detail::no_memory>)
+    requires(remembers)
   {
     return memory_;
   }
   /// Throws N003 for the memory of a model or of an aggregator of another size.
   void restore_aggregator(memory kept)
-    requires(!std::same_as<memory, detail::no_memory>)
+    requires(remembers)
   {
     (void)aggregator_.check(kept, weights_.size()).value();
     memory_ = std::move(kept);

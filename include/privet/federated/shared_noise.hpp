@@ -7,8 +7,8 @@
 #include <privet/federated/message.hpp>
 #include <privet/federated/office.hpp>
 #include <privet/federated/trust.hpp>
-#include <privet/simd/elementwise.hpp>
 #include <privet/train/gradient_share.hpp>
+#include <privet/train/step.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -156,9 +156,7 @@ class shared_sum {
     std::ranges::copy(weights, moved.begin());
     auto next = memory;
     const update_context<float> context{.step = next.step, .parameters = weights, .expected_batch = batch};
-    const double rest =
-        steps_.template update_up_to_scale<Arch>(std::span<float>(step), 0, next, context, 1.0);
-    simd::axpy<Arch>(static_cast<float>(-rest), std::span<const float>(step), std::span<float>(moved));
+    detail::descend<Arch>(steps_, std::span<float>(step), 0, next, context, 1.0, std::span<float>(moved));
     for (const float w : moved)
       if (!std::isfinite(w))
         return error::of(fault::range, "shared sum: the step ", next.step + 1,

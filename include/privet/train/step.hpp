@@ -32,6 +32,14 @@ struct neutral_chain : chain_of<average_over_batch> {
 template <class C>
 using chain_or_neutral = std::conditional_t<ChainOfStages<C>, C, neutral_chain>;
 
+/// weights -= what the pointwise stages make of `step` times `scale`, on one piece of both. `step` is spent.
+template <class Arch, class Chain, class T>
+void descend(const Chain& steps, std::span<T> step, std::size_t offset, chain_state<T>& state,
+             const update_context<T>& context, double scale, std::span<T> weights) {
+  const double rest = steps.template update_up_to_scale<Arch>(step, offset, state, context, scale);
+  simd::axpy<Arch>(static_cast<T>(-rest), std::span<const T>(step), weights);
+}
+
 } // namespace detail
 
 /// Runs batches of any size through a model in chunks that stay in cache, and applies a chain to
@@ -266,8 +274,7 @@ class training_step {
   void apply(parameters<T>& p, chain_state<T>& state, std::size_t offset, std::span<T> piece, double scale) {
     const std::span<T> weights = p.trained().subspan(offset, piece.size());
     context_.parameters = weights;
-    const double rest = chain_.template update_up_to_scale<Arch>(piece, offset, state, context_, scale);
-    simd::axpy<Arch>(static_cast<T>(-rest), std::span<const T>(piece), weights);
+    detail::descend<Arch>(chain_, piece, offset, state, context_, scale, weights);
   }
 
   Model model_;

@@ -4,7 +4,6 @@
 #include <privet/core/chain.hpp>
 #include <privet/core/error.hpp>
 #include <privet/core/fixed_point.hpp>
-#include <privet/simd/elementwise.hpp>
 #include <privet/train/step.hpp>
 
 #include <algorithm>
@@ -179,8 +178,7 @@ class update_average {
         piece[i] = static_cast<T>(static_cast<double>(all.sums[offset + i]) * factor);
       const auto own = weights.subspan(offset, piece.size());
       context.parameters = own;
-      const double rest = chain_.template update_up_to_scale<Arch>(piece, offset, state, context, 1.0);
-      simd::axpy<Arch>(static_cast<T>(-rest), std::span<const T>(piece), own);
+      detail::descend<Arch>(chain_, piece, offset, state, context, 1.0, own);
     }
     if constexpr (Chain::bound_adapts) {
       double count = all.within;
