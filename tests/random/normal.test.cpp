@@ -90,6 +90,18 @@ TEMPLATE_TEST_CASE("every number depends on its own pair alone", "", float, doub
   }
 }
 
+TEMPLATE_TEST_CASE("adding normals equals filling and adding, from any source", "", float, double) {
+  using T = TestType;
+  for (const std::size_t n : {0u, 1u, 31u, 1024u, 2049u, 6406u}) {
+    std::vector<T> sum(n, T(3)), noise(n), expected(n, T(3));
+    replayable_random one(9), other(9);
+    add_normal(one, T(0.25), std::span(sum));
+    fill_normal(other, std::span(noise));
+    simd::axpy(T(0.25), std::span<const T>(noise), std::span(expected));
+    REQUIRE(sum == expected);
+  }
+}
+
 TEMPLATE_TEST_CASE("a normal stream may be split anywhere", "", float, double) {
   const auto whole = normals<TestType>(1000, 8);
   for (const std::size_t step : {1u, 3u, 64u, 65u, 999u}) {

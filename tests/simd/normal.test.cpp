@@ -117,6 +117,27 @@ TEMPLATE_TEST_CASE("any number of normals is the beginning of more, and nothing 
   check(simd::scalar{});
 }
 
+TEMPLATE_TEST_CASE("normals added in one pass are normals made and then added", "", float, double) {
+  using T = TestType;
+  const auto check = []<class Arch>(Arch) {
+    const std::size_t most = 20 * 2 * simd::width<T, Arch> + 3;
+    const auto from = words((most + 1) * simd::words_per_normal<T>, 3);
+    const auto noise = normals<Arch, T>(from, most);
+    for (std::size_t n = 0; n <= most; ++n) {
+      std::vector<T> before(n);
+      for (std::size_t i = 0; i < n; ++i) before[i] = T(0.37) * static_cast<T>(i) - T(11);
+      test::guarded<T> sum(before);
+      simd::add_normals<Arch>(std::span<const std::uint32_t>(from), T(1.7), std::span<T>(sum.data(), n));
+      auto expected = before;
+      simd::axpy<Arch>(T(1.7), std::span<const T>(noise).first(n), std::span<T>(expected));
+      REQUIRE(sum.intact());
+      REQUIRE(same_bits(sum.values(), expected));
+    }
+  };
+  check(simd::default_arch{});
+  check(simd::scalar{});
+}
+
 TEST_CASE("words next to a change of exponent or of quarter give the same on vectors") {
   std::vector<std::uint32_t> edges;
   for (int bit = 0; bit < 32; ++bit)

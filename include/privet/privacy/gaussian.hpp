@@ -11,7 +11,6 @@
 #include <privet/random/replayable.hpp>
 #include <privet/random/rounded_normal.hpp>
 #include <privet/random/system.hpp>
-#include <privet/simd/elementwise.hpp>
 #include <privet/simd/noise_grid.hpp>
 
 #include <algorithm>
@@ -82,13 +81,7 @@ void add_normal(std::span<T> x, double deviation, Source& source) {
             (std::rint(static_cast<double>(x[i]) * per_step) + static_cast<double>(noise[i])) * step);
     }
   } else {
-    alignas(64) std::array<T, piece> drawn;
-    const wiped_at_exit<T> wiped{std::span<T>(drawn)};
-    for (; !x.empty(); x = x.subspan(std::min(x.size(), piece))) {
-      const auto noise = std::span(drawn).first(std::min(x.size(), piece));
-      fill_normal<Arch>(source, noise);
-      simd::axpy<Arch>(static_cast<T>(deviation), std::span<const T>(noise), x.first(noise.size()));
-    }
+    privet::add_normal<Arch>(source, static_cast<T>(deviation), x);
   }
 }
 

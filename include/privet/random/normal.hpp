@@ -30,6 +30,27 @@ class wiped_at_exit {
   std::span<T> secret_;
 };
 
+/// Calls `f(words, numbers)` for one part of `x` after the other, with fresh words enough for its normals.
+template <std::floating_point T, RandomSource Source, class F>
+void with_normal_words(Source& source, std::span<T> x, const F& f) {
+  constexpr std::size_t halves = simd::words_per_normal<T>, chunk = 2048 / halves;
+  const auto words_for = [](std::size_t numbers) { return (numbers + 1) / 2 * 2 * halves; };
+  alignas(64) std::array<std::uint32_t, chunk * halves> words;
+  const auto used = std::span(words).first(words_for(std::min(x.size(), chunk)));
+  [[maybe_unused]] const wiped_at_exit<std::uint32_t> guard(
+      used.first(SecretRandomSource<Source> ? used.size() : 0));
+  while (!x.empty()) {
+    std::size_t count = std::min(x.size(), chunk);
+    if constexpr (requires { source.words_ready(); })
+      if (const std::size_t pairs = source.words_ready() / (2 * halves); pairs > 0)
+        count = std::min(count, 2 * pairs);
+    const auto drawn = used.first(words_for(count));
+    source.fill(drawn);
+    f(std::span<const std::uint32_t>(drawn), x.first(count));
+    x = x.subspan(count);
+  }
+}
+
 } // namespace detail
 
 /// Fills `out` with independent standard normals, drawn in pairs: one word per number (float) or
@@ -43,22 +64,17 @@ class wiped_at_exit {
 /// Test     tests/random/normal.test.cpp
 template <class Arch = simd::default_arch, std::floating_point T, RandomSource Source>
 void fill_normal(Source& source, std::span<T> out) {
-  constexpr std::size_t halves = simd::words_per_normal<T>, chunk = 2048 / halves;
-  const auto words_for = [](std::size_t numbers) { return (numbers + 1) / 2 * 2 * halves; };
-  alignas(64) std::array<std::uint32_t, chunk * halves> words;
-  const auto used = std::span(words).first(words_for(std::min(out.size(), chunk)));
-  [[maybe_unused]] const detail::wiped_at_exit<std::uint32_t> guard(
-      used.first(SecretRandomSource<Source> ? used.size() : 0));
-  while (!out.empty()) {
-    std::size_t count = std::min(out.size(), chunk);
-    if constexpr (requires { source.words_ready(); })
-      if (const std::size_t pairs = source.words_ready() / (2 * halves); pairs > 0)
-        count = std::min(count, 2 * pairs);
-    const auto drawn = used.first(words_for(count));
-    source.fill(drawn);
-    simd::normals<Arch>(std::span<const std::uint32_t>(drawn), out.first(count));
-    out = out.subspan(count);
-  }
+  detail::with_normal_words(source, out, [](std::span<const std::uint32_t> words, std::span<T> part) {
+    simd::normals<Arch>(words, part);
+  });
+}
+
+/// x += deviation times what `fill_normal` would draw, in one pass.
+template <class Arch = simd::default_arch, std::floating_point T, RandomSource Source>
+void add_normal(Source& source, T deviation, std::span<T> x) {
+  detail::with_normal_words(source, x, [&](std::span<const std::uint32_t> words, std::span<T> part) {
+    simd::add_normals<Arch>(words, deviation, part);
+  });
 }
 
 /// A stream of standard normals that does not depend on how calls split it: the second half of a

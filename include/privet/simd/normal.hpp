@@ -5,6 +5,7 @@
 
 #include <privet/core/wipe.hpp>
 #include <privet/simd/arch.hpp>
+#include <privet/simd/elementwise.hpp>
 #include <privet/simd/shuffle.hpp>
 
 #include <bit>
@@ -270,8 +271,10 @@ class normal_stages {
     wipe(std::span(sin_));
   }
 
-  /// Pair i: words 2i (radius) and 2i + 1 (angle) give numbers 2i and 2i + 1.
-  void make(const std::uint32_t* from, T* to) noexcept {
+  /// Pair i: words 2i (radius) and 2i + 1 (angle) give numbers 2i and 2i + 1. `take(i, batch)` gets
+  /// those from number i on.
+  template <class Take>
+  void make(const std::uint32_t* from, const Take& take) noexcept {
     for (std::size_t k = 0; k < Steps; ++k) {
       auto first = load_words<Arch, T>(from + 2 * k * batch_words),
            second = load_words<Arch, T>(from + (2 * k + 1) * batch_words);
@@ -298,8 +301,8 @@ class normal_stages {
       vector first = negate_by_top<Arch, T>(select_by_bit<Arch, T, bits - 2>(quarter, s, c), next_quarter),
              second = negate_by_top<Arch, T>(select_by_bit<Arch, T, bits - 2>(quarter, c, s), quarter);
       simd::zip_pairs(first, second);
-      simd::store<Arch, T>(to + 2 * k * lanes, first);
-      simd::store<Arch, T>(to + (2 * k + 1) * lanes, second);
+      take(2 * k * lanes, first);
+      take((2 * k + 1) * lanes, second);
     }
   }
 
@@ -310,6 +313,35 @@ class normal_stages {
   vector radius_[Steps], cos_[Steps], sin_[Steps]; // the first two hold mantissa and exponent at first
 };
 
+/// Hands the first `count` normals made from `words` to `take(i, batch)`, and those that fill no batch to
+/// `take_rest(i, numbers)`.
+template <class Arch, class T, class Take, class TakeRest>
+void each_normal(std::span<const std::uint32_t> words, std::size_t count, const Take& take,
+                 const TakeRest& take_rest) noexcept {
+  constexpr std::size_t halves = words_per_normal<T>;
+  using block = normal_stages<Arch, T, 8>;
+  using step = normal_stages<Arch, T, 1>;
+  std::size_t i = 0;
+  const auto from_here = [&](std::size_t k, const auto& numbers) { take(i + k, numbers); };
+  if (count >= block::numbers) {
+    for (block many; count - i >= block::numbers; i += block::numbers)
+      many.make(&words[i * halves], from_here);
+  }
+  if (i == count) return;
+  step one;
+  for (; count - i >= step::numbers; i += step::numbers) one.make(&words[i * halves], from_here);
+  if (i == count) return;
+
+  const std::size_t rest = count - i;
+  std::uint32_t last_words[step::numbers * halves] = {};
+  T last[step::numbers];
+  std::memcpy(last_words, &words[i * halves], (rest + 1) / 2 * 2 * halves * sizeof(std::uint32_t));
+  one.make(last_words, [&](std::size_t k, const auto& numbers) { simd::store<Arch, T>(last + k, numbers); });
+  take_rest(i, std::span<const T>(last, rest));
+  wipe(std::span(last_words));
+  wipe(std::span(last));
+}
+
 } // namespace detail
 
 /// Turns uniform words into standard normals. Pair i takes radius and angle from its own words
@@ -319,27 +351,23 @@ class normal_stages {
 /// Ensures   a pair depends on its own words alone
 template <class Arch = default_arch, std::floating_point T>
 void normals(std::span<const std::uint32_t> words, std::span<T> out) noexcept {
-  constexpr std::size_t halves = words_per_normal<T>;
-  using block = detail::normal_stages<Arch, T, 8>;
-  using step = detail::normal_stages<Arch, T, 1>;
-  std::size_t i = 0;
-  if (out.size() >= block::numbers) {
-    for (block many; out.size() - i >= block::numbers; i += block::numbers)
-      many.make(&words[i * halves], &out[i]);
-  }
-  if (i == out.size()) return;
-  step one;
-  for (; out.size() - i >= step::numbers; i += step::numbers) one.make(&words[i * halves], &out[i]);
-  if (i == out.size()) return;
+  detail::each_normal<Arch, T>(
+      words, out.size(), [&](std::size_t i, const auto& numbers) { simd::store<Arch, T>(&out[i], numbers); },
+      [&](std::size_t i, std::span<const T> numbers) {
+        std::memcpy(&out[i], numbers.data(), numbers.size_bytes());
+      });
+}
 
-  const std::size_t rest = out.size() - i;
-  std::uint32_t last_words[step::numbers * halves] = {};
-  T last[step::numbers];
-  std::memcpy(last_words, &words[i * halves], (rest + 1) / 2 * 2 * halves * sizeof(std::uint32_t));
-  one.make(last_words, last);
-  std::memcpy(&out[i], last, rest * sizeof(T));
-  wipe(std::span(last_words));
-  wipe(std::span(last));
+/// x += deviation times the normals made from `words`: `normals` and `axpy`, to the bit, in one pass.
+template <class Arch = default_arch, std::floating_point T>
+void add_normals(std::span<const std::uint32_t> words, T deviation, std::span<T> x) noexcept {
+  detail::each_normal<Arch, T>(
+      words, x.size(),
+      [&](std::size_t i, const auto& numbers) {
+        simd::store<Arch, T>(&x[i],
+                             simd::fma(simd::broadcast<Arch>(deviation), numbers, simd::load<Arch>(&x[i])));
+      },
+      [&](std::size_t i, std::span<const T> numbers) { simd::axpy<Arch>(deviation, numbers, x.subspan(i)); });
 }
 
 } // namespace privet::simd::inline PRIVET_ISA
