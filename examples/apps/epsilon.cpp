@@ -117,20 +117,8 @@ privacy_event with_largest_batch(const options& o, privacy_event e) {
     e.count = steps_of(*o.epochs, *o.examples, size);
     return e;
   };
-  const auto epsilon = [&](std::uint64_t batch) {
-    A accountant;
-    accountant.compose(at(batch));
-    return accountant.epsilon(*o.delta).upper;
-  };
-  const double one = epsilon(1);
-  require(one <= *o.target, fault::argument, "epsilon: batches of 1 have epsilon ", one,
-          ", expected at most ", *o.target);
-  std::uint64_t good = 1, bad = static_cast<std::uint64_t>(*o.examples) + 1;
-  while (bad - good > 1) {
-    const std::uint64_t middle = good + (bad - good) / 2;
-    (epsilon(middle) <= *o.target ? good : bad) = middle;
-  }
-  return at(good);
+  return at(
+      largest_for<A>(static_cast<std::uint64_t>(*o.examples), *o.target, *o.delta, "row in a batch", at));
 }
 
 struct answer {

@@ -60,7 +60,7 @@ TEST_CASE("a target that cannot be met is refused with both numbers") {
   CHECK_THROWS_WITH(noise_multiplier_for(all, 1e-6, 1e-9),
                     Contains("epsilon is") && Contains("at most 1e-06"));
   CHECK_THROWS_WITH(uses_for({event::gaussian{1}}, 0.1, 1e-9),
-                    Contains("one use has epsilon") && Contains("0.1"));
+                    Contains("1 use has epsilon") && Contains("0.1"));
   CHECK_THROWS_WITH(noise_multiplier_for(all, 0, 1e-9), Contains("target epsilon 0"));
   CHECK_THROWS_WITH(noise_multiplier_for(all, 1, 1.5), Contains("delta 1.5"));
   CHECK_THROWS_WITH(rate_for({event::gaussian{1}}, 1, 1e-5), Contains("expected subsampled_gaussian"));

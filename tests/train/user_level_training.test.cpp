@@ -35,6 +35,29 @@ dataset<float> population() {
 }
 std::vector<float> weights_of(const parameters<float>& p) { return {p.trained().begin(), p.trained().end()}; }
 
+/// The rows of the persons that `keep` keeps.
+template <class Keep>
+dataset<float> persons_of(const dataset<float>& data, Keep keep) {
+  std::vector<std::uint32_t> rows;
+  for (std::uint32_t r = 0; r < data.rows(); ++r)
+    if (keep(data.groups[r])) rows.push_back(r);
+  return data.select(rows);
+}
+/// What one round of everybody adds to the weights, times the number of persons.
+template <class Local>
+std::vector<double> update_of(const dataset<float>& data, const Local& local, std::size_t threads = 1) {
+  user_level_training training(model, softmax_cross_entropy{}, local,
+                               chain(clip_l2{.bound = 100}, average_over_batch{}, whole), poisson{.rate = 1},
+                               data.groups, 3, threads);
+  auto p = initialise<float>(model, 1);
+  const auto before = weights_of(p);
+  training.resume(p, data.view(), data.labels, 4);
+  std::vector<double> sum(before.size());
+  for (std::size_t k = 0; k < sum.size(); ++k)
+    sum[k] = (static_cast<double>(before[k]) - p.trained()[k]) * static_cast<double>(training.persons());
+  return sum;
+}
+
 const auto free_of_charge = [](const privacy_event&) -> status { return nothing{}; };
 
 } // namespace
@@ -81,27 +104,10 @@ TEST_CASE("any number of threads gives the same bits") {
 }
 
 TEST_CASE("a person's draws do not depend on who else is there") {
-  auto data = population();
-  const auto update_of = [&](const dataset<float>& some) {
-    user_level_training training(model, softmax_cross_entropy{}, local(2, 2),
-                                 chain(clip_l2{.bound = 100}, average_over_batch{}, whole),
-                                 poisson{.rate = 1}, some.groups, 3);
-    auto p = initialise<float>(model, 1);
-    const auto before = weights_of(p);
-    training.resume(p, some.view(), some.labels, 4);
-    std::vector<double> sum(before.size());
-    for (std::size_t k = 0; k < sum.size(); ++k)
-      sum[k] = (static_cast<double>(before[k]) - p.trained()[k]) * static_cast<double>(training.persons());
-    return sum;
-  };
-  const auto pick = [&](auto&& keep) {
-    std::vector<std::uint32_t> rows;
-    for (std::uint32_t r = 0; r < data.rows(); ++r)
-      if (keep(data.groups[r])) rows.push_back(r);
-    return data.select(rows);
-  };
-  const auto all = update_of(data), without = update_of(pick([](int g) { return g != 12; })),
-             alone = update_of(pick([](int g) { return g == 12; }));
+  const auto data = population();
+  const auto all = update_of(data, local(2, 2)),
+             without = update_of(persons_of(data, [](int g) { return g != 12; }), local(2, 2)),
+             alone = update_of(persons_of(data, [](int g) { return g == 12; }), local(2, 2));
   for (std::size_t k = 0; k < all.size(); ++k) CHECK(all[k] - without[k] == Approx(alone[k]).margin(2e-5));
 }
 
@@ -109,26 +115,10 @@ TEST_CASE("nothing of one person's training reaches the next person's") {
   const auto data = population();
   // A bound that adapts is memory: with it the others' updates would depend on who came before.
   const auto own = chain(clip_l2{.bound = 0.01}.adaptive(), average_over_batch{}, sgd{.learning_rate = 0.1});
-  const auto update_of = [&](auto&& keep, std::size_t threads) {
-    std::vector<std::uint32_t> rows;
-    for (std::uint32_t r = 0; r < data.rows(); ++r)
-      if (keep(data.groups[r])) rows.push_back(r);
-    const auto some = data.select(rows);
-    user_level_training training(model, softmax_cross_entropy{}, local_steps{own, 5, 1},
-                                 chain(clip_l2{.bound = 100}, average_over_batch{}, whole),
-                                 poisson{.rate = 1}, some.groups, 3, threads);
-    auto p = initialise<float>(model, 1);
-    const auto before = weights_of(p);
-    training.resume(p, some.view(), some.labels, 4);
-    std::vector<double> sum(before.size());
-    for (std::size_t k = 0; k < sum.size(); ++k)
-      sum[k] = (static_cast<double>(before[k]) - p.trained()[k]) * static_cast<double>(training.persons());
-    return sum;
-  };
-  const auto everybody = [](int) { return true; };
-  const auto all = update_of(everybody, 1), spread = update_of(everybody, 3),
-             without = update_of([](int g) { return g != 0; }, 1),
-             alone = update_of([](int g) { return g == 0; }, 1);
+  const local_steps steps{own, 5, 1};
+  const auto all = update_of(data, steps), spread = update_of(data, steps, 3),
+             without = update_of(persons_of(data, [](int g) { return g != 0; }), steps),
+             alone = update_of(persons_of(data, [](int g) { return g == 0; }), steps);
   CHECK(all == spread);
   for (std::size_t k = 0; k < all.size(); ++k) CHECK(all[k] - without[k] == Approx(alone[k]).margin(2e-5));
 }

@@ -152,23 +152,19 @@ double rate_for(privacy_event e, double target, double delta, const A& accountan
   return std::min(1 / one_in, 1.0);
 }
 
-/// The most uses of `e` that keep epsilon at or below `target`; the count that `e` names is ignored.
+/// The largest k from 1 to `most` for which `event_at(k)` keeps epsilon at or below `target`: uses, a batch
+/// whose epochs are fixed, or whatever else epsilon grows with.
 ///
-/// Errors    N001 when not even one use does, naming the epsilon of one and the target
-template <Accountant A = pld_accountant>
-std::uint64_t uses_for(privacy_event e, double target, double delta, const A& accountant = {}) {
+/// Errors    N001 when not even k = 1 does, naming its epsilon and the target; `what` says what k counts
+template <Accountant A = pld_accountant, class EventAt>
+std::uint64_t largest_for(std::uint64_t most, double target, double delta, std::string_view what,
+                          EventAt event_at, const A& accountant = {}) {
   detail::check_goal(target, delta);
-  std::uint64_t held = 0;
-  for (const auto& known : accountant.events())
-    if (known.mechanism == e.mechanism) held = known.count;
-  const auto epsilon = [&](std::uint64_t count) {
-    e.count = count;
-    return detail::epsilon_after(accountant, e, delta);
-  };
-  const double once = epsilon(1);
-  require(once <= target, fault::argument, "calibrate: one use has epsilon ", once, ", expected at most ",
+  const auto epsilon = [&](std::uint64_t k) { return detail::epsilon_after(accountant, event_at(k), delta); };
+  const double one = epsilon(1);
+  require(one <= target, fault::argument, "calibrate: 1 ", what, " has epsilon ", one, ", expected at most ",
           target);
-  std::uint64_t good = 1, bad = event::most_uses - held + 1;
+  std::uint64_t good = 1, bad = most + 1;
   for (std::uint64_t next = 2; next < bad; next *= 4) {
     if (epsilon(next) > target) {
       bad = next;
@@ -181,6 +177,21 @@ std::uint64_t uses_for(privacy_event e, double target, double delta, const A& ac
     (epsilon(middle) <= target ? good : bad) = middle;
   }
   return good;
+}
+
+/// The most uses of `e` that keep epsilon at or below `target`; the count that `e` names is ignored.
+///
+/// Errors    N001 when not even one use does, naming the epsilon of one and the target
+template <Accountant A = pld_accountant>
+std::uint64_t uses_for(privacy_event e, double target, double delta, const A& accountant = {}) {
+  std::uint64_t held = 0;
+  for (const auto& known : accountant.events())
+    if (known.mechanism == e.mechanism) held = known.count;
+  const auto used = [&](std::uint64_t count) {
+    e.count = count;
+    return e;
+  };
+  return largest_for(event::most_uses - held, target, delta, "use", used, accountant);
 }
 
 } // namespace privet
