@@ -8,6 +8,7 @@
 
 #if __has_include(<nlohmann/json.hpp>)
 #include <privet/federated/checkpoint.hpp>
+#include <privet/federated/client_links.hpp>
 #include <privet/federated/in_process.hpp>
 #include <privet/federated/message.hpp>
 #include <privet/federated/office.hpp>

@@ -3,19 +3,15 @@
 // averages what comes back. It has no call through which a row could leave a client.
 
 #include <privet/core/parallel.hpp>
-#include <privet/core/transport.hpp>
 #include <privet/data/standardise.hpp>
+#include <privet/federated/client_links.hpp>
 #include <privet/federated/fedavg.hpp>
-#include <privet/federated/message.hpp>
-#include <privet/nn/describe.hpp>
 #include <privet/random/distributions.hpp>
 #include <privet/random/replayable.hpp>
 #include <privet/train/initialise.hpp>
 
-#include <atomic>
 #include <concepts>
 #include <functional>
-#include <limits>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -78,16 +74,12 @@ class aggregation_server {
   void open(std::span<transport* const> clients, const network& model, std::span<const float> weights = {},
             const moments& scaling = {}) {
     const std::size_t size = model.sizes().shared;
-    require(!clients.empty(), fault::argument, "a federation needs at least one client");
     require(weights.empty() || weights.size() == size, fault::shape, "a start from ", weights.size(),
             " weights, the model has ", size);
-    clients_.clear();
-    for (std::size_t i = 0; i < clients.size(); ++i)
-      clients_.push_back({clients[i], static_cast<std::uint32_t>(i + 1), 0});
-    bytes_up_ = bytes_down_ = 0;
-    compare_schemas();
+    links_.open(clients, options_.threads);
+    links_.compare_schemas();
     agree_on_scaling(scaling);
-    send_model(model);
+    links_.send_model(model);
     weights_ = weights.empty() ? first_weights(model) : std::vector<float>(weights.begin(), weights.end());
     if constexpr (remembers) memory_ = aggregator_.remember(size);
   }
@@ -99,15 +91,15 @@ class aggregation_server {
       require(chosen.size() >= aggregator_.least(), fault::argument, "a round of ", chosen.size(),
               " clients, this aggregator needs at least ", aggregator_.least());
     std::uint64_t examples = 0;
-    for (const auto i : chosen) examples += clients_[i].rows;
+    for (const auto i : chosen) examples += links_.clients()[i].rows;
 
-    const auto order = encode(make(message_kind::train, index, encode_order(examples, weights_)));
+    const auto order = encode(links_.make(message_kind::train, index, encode_order(examples, weights_)));
     auto sum = aggregator_.init(weights_.size());
     std::vector<double> losses(chosen.size());
     std::mutex lock;
     for_each_parallel(chosen.size(), options_.threads, [&](std::size_t k) {
-      const auto& one = clients_[chosen[k]];
-      const auto update = expect(one, decode(exchange(one, order, reply_kind(), index)));
+      const auto& one = links_.clients()[chosen[k]];
+      const auto update = expect(one, decode(links_.exchange(one, order, reply_kind(), index)));
       check_update(one, update, examples);
       if constexpr (requires { update.loss; }) losses[k] = update.weight * update.loss;
       const std::lock_guard hold(lock);
@@ -118,7 +110,7 @@ class aggregation_server {
     else
       (void)aggregator_.finish(sum, weights_).value();
 
-    round_report report{index + 1, chosen.size(), 0, bytes_up_, bytes_down_, weights_};
+    round_report report{index + 1, chosen.size(), 0, bytes_up(), bytes_down(), weights_};
     for (const double loss : losses) report.loss += loss;
     return report;
   }
@@ -154,7 +146,7 @@ class aggregation_server {
     return p;
   }
   /// The columns and classes that all clients agree on, and how they are scaled.
-  const privet::schema& schema() const noexcept { return schema_; }
+  const privet::schema& schema() const noexcept { return links_.schema(); }
   /// The sums that the clients scale by; empty when they do not.
   const moments& scaling() const noexcept { return moments_; }
   /// What the aggregator keeps from round to round, such as the state of its optimiser; a run that is taken up
@@ -171,96 +163,38 @@ class aggregation_server {
     (void)aggregator_.check(kept, weights_.size()).value();
     memory_ = std::move(kept);
   }
-  std::uint64_t bytes_up() const noexcept { return bytes_up_; }
-  std::uint64_t bytes_down() const noexcept { return bytes_down_; }
+  std::uint64_t bytes_up() const noexcept { return links_.bytes_up(); }
+  std::uint64_t bytes_down() const noexcept { return links_.bytes_down(); }
 
  private:
-  struct client {
-    transport* link;
-    std::uint32_t id;
-    std::uint64_t rows;
-  };
+  using client = client_links::client;
 
-  message make(message_kind kind, std::size_t round, std::vector<std::byte> body) const {
-    return {kind, schema_.hash(), static_cast<std::uint32_t>(round), 0, std::move(body)};
-  }
-
-  /// The value, or an exception that names the client.
   template <class V>
   static V expect(const client& c, result<V> r) {
-    if (!r) throw exception(error{r.error().kind, concat(r.error().message, " (client ", c.id, ')')});
-    return *std::move(r);
-  }
-
-  /// Sends and waits; the reply is the kind asked for, from this client and this round.
-  message exchange(const client& c, std::span<const std::byte> request, message_kind kind,
-                   std::size_t round) {
-    expect(c, c.link->send(request));
-    bytes_down_ += request.size();
-    const auto bytes = expect(c, c.link->receive());
-    bytes_up_ += bytes.size();
-    auto reply = expect(c, decode_message(bytes));
-    if (reply.kind == message_kind::refusal)
-      (void)expect(c, status(error{fault::message, printable(text_of(reply.body), 1000)}));
-    require(reply.kind == kind && reply.sender == c.id && reply.round == round, fault::message, "client ",
-            c.id, ": answered kind ", static_cast<unsigned>(reply.kind), " of sender ", reply.sender,
-            ", round ", reply.round, "; expected kind ", static_cast<unsigned>(kind), ", round ", round);
-    return reply;
-  }
-
-  /// The same request to these clients at once; `f(client, reply)` under a lock.
-  template <class F>
-  void ask(std::span<client> whom, const message& m, message_kind reply, F&& f) {
-    const auto request = encode(m);
-    std::mutex lock;
-    for_each_parallel(whom.size(), options_.threads, [&](std::size_t i) {
-      const auto answer = exchange(whom[i], request, reply, 0);
-      const std::lock_guard hold(lock);
-      f(whom[i], answer);
-    });
-  }
-
-  /// Client 1 first, and then each other one against it, so that no more than two are held at once.
-  void compare_schemas() {
-    schema_ = {};
-    rows_ = 0;
-    const auto question = make(message_kind::ask_schema, 0, {});
-    const std::span<client> all(clients_);
-    const auto hear = [&](client& c, const message& reply) {
-      auto described = expect(c, decode_schema(reply.body));
-      require(described.rows > 0 && described.rows <= std::numeric_limits<std::uint32_t>::max(),
-              fault::argument, "client ", c.id, " has ", described.rows, " rows, expected 1 to 2^32 - 1");
-      rows_ += c.rows = described.rows;
-      return std::move(described.schema);
-    };
-    ask(all.first(1), question, message_kind::schema,
-        [&](client& c, const message& reply) { schema_ = hear(c, reply); });
-    ask(all.subspan(1), question, message_kind::schema, [&](client& c, const message& reply) {
-      if (const auto difference = first_difference(schema_, hear(c, reply)))
-        fail(fault::schema, "client 1 and client ", c.id,
-             " describe their data differently: ", printable(*difference, 1000));
-    });
+    return client_links::expect(c, std::move(r));
   }
 
   /// Count, sum and sum of squares pass the same fixed-point sum as updates do. The range of 2^44
   /// is that of a column's mean square, so values up to four million fit.
   void agree_on_scaling(const moments& known) {
     moments_ = known;
+    const auto& features = links_.schema().features;
     if (!known.values.empty()) {
-      require(known.values.size() == 3 * schema_.features.size(), fault::state, "a scaling of ",
-              known.columns(), " columns, the clients have ", schema_.features.size());
-      schema_.scaling = standardiser::from(moments_).fingerprint();
+      require(known.values.size() == 3 * features.size(), fault::state, "a scaling of ", known.columns(),
+              " columns, the clients have ", features.size());
+      links_.agree_on(standardiser::from(moments_).fingerprint());
     } else if (options_.standardise) {
       const fixed_point wide{.fraction_bits = 64, .whole_bits = 44};
-      const std::size_t columns = schema_.features.size();
+      const std::size_t columns = features.size();
       fixed_sum sum(3 * columns, wide);
-      ask(clients_, make(message_kind::ask_moments, 0, encode_number(rows_)), message_kind::moments,
-          [&](const client& c, const message& reply) {
+      links_.ask(
+          links_.clients(), links_.make(message_kind::ask_moments, 0, encode_number(links_.rows())),
+          message_kind::moments, [&](const client& c, const message& reply) {
             const auto values = expect(c, decode_numbers<double>(reply.body, "moments"));
             for (std::size_t i = 0; i < values.size() && values.size() == sum.size();
                  ++i) // another length is refused below
               if (!wide.holds(values[i]))
-                fail(fault::range, "client ", c.id, ": column ", in_quotes(schema_.features[i % columns]),
+                fail(fault::range, "client ", c.id, ": column ", in_quotes(features[i % columns]),
                      " has numbers too large to agree on a scaling (beyond four million); divide it by a "
                      "constant first");
             expect(c, sum.add(std::span<const double>(values)));
@@ -272,24 +206,14 @@ class aggregation_server {
           double& squares = moments_.values[2 * columns + c];
           squares = std::max(squares, n * (mean * mean + least * least));
         }
-      schema_.scaling = standardiser::from(moments_).fingerprint();
+      links_.agree_on(standardiser::from(moments_).fingerprint());
     }
-    ask(clients_, make(message_kind::agree, 0, encode_numbers(std::span<const double>(moments_.values))),
-        message_kind::agreed, [&](const client& c, const message& reply) {
-          require(reply.schema_hash == schema_.hash(), fault::schema, "client ", c.id,
-                  " scales its data differently than agreed");
-        });
-  }
-
-  void send_model(const network& model) {
-    const auto text = json_text(describe(model));
-    const auto bytes = bytes_of(text);
-    ask(clients_, make(message_kind::architecture, 0, {bytes.begin(), bytes.end()}), message_kind::ready,
-        [&](const client& c, const message& reply) {
-          const auto count = expect(c, decode_number(reply.body, "ready"));
-          require(count == model.sizes().shared, fault::shape, "client ", c.id, " reads the model as ", count,
-                  " parameters, it has ", model.sizes().shared);
-        });
+    links_.ask(links_.clients(),
+               links_.make(message_kind::agree, 0, encode_numbers(std::span<const double>(moments_.values))),
+               message_kind::agreed, [&](const client& c, const message& reply) {
+                 require(reply.schema_hash == links_.schema().hash(), fault::schema, "client ", c.id,
+                         " scales its data differently than agreed");
+               });
   }
 
   std::vector<float> first_weights(const network& model) {
@@ -297,16 +221,17 @@ class aggregation_server {
       const auto first = initialise<float>(model, options_.seed);
       return {first.shared().begin(), first.shared().end()};
     }
-    const client& c = clients_[0];
-    const auto request = encode(make(message_kind::ask_start, 0, encode_number(options_.seed)));
-    auto first = expect(c, decode_numbers<float>(exchange(c, request, message_kind::start, 0).body, "start"));
+    const client& c = links_.clients()[0];
+    const auto request = encode(links_.make(message_kind::ask_start, 0, encode_number(options_.seed)));
+    auto first =
+        expect(c, decode_numbers<float>(links_.exchange(c, request, message_kind::start, 0).body, "start"));
     require(first.size() == model.sizes().shared, fault::shape, "client ", c.id, " starts from ",
             first.size(), " weights, the model has ", model.sizes().shared);
     return first;
   }
 
   std::vector<std::uint32_t> choose(std::size_t round) const {
-    std::vector<std::uint32_t> all(clients_.size());
+    std::vector<std::uint32_t> all(links_.clients().size());
     const std::size_t wanted = options_.clients_per_round;
     require(wanted <= all.size(), fault::argument, wanted, " clients per round of ", all.size());
     replayable_random source(options_.seed, stream_id(purpose::client_sampling, round));
@@ -331,7 +256,7 @@ class aggregation_server {
 
   template <class Update>
   void check_update(const client& c, const Update& u, [[maybe_unused]] std::uint64_t examples) const {
-    require(u.schema_hash == schema_.hash(), fault::schema, "client ", c.id,
+    require(u.schema_hash == links_.schema().hash(), fault::schema, "client ", c.id,
             ": its update is for another schema");
     require(u.examples == c.rows, fault::message, "client ", c.id, ": trained on ", u.examples,
             " rows, it had announced ", c.rows);
@@ -344,13 +269,10 @@ class aggregation_server {
 
   A aggregator_;
   server_options options_;
-  std::vector<client> clients_;
-  privet::schema schema_;
+  client_links links_;
   moments moments_;
-  std::uint64_t rows_ = 0;
   std::vector<float> weights_;
   [[no_unique_address]] memory memory_;
-  std::atomic<std::uint64_t> bytes_up_{0}, bytes_down_{0};
 };
 
 } // namespace privet
