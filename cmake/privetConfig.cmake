@@ -1,4 +1,5 @@
-# find_package(privet) gives privet::privet; COMPONENTS files adds privet::files.
+# find_package(privet) gives privet::privet; COMPONENTS files and sodium add
+# privet::files and privet::sodium.
 include(${CMAKE_CURRENT_LIST_DIR}/privet_dependencies.cmake)
 if(NOT TARGET privet::privet)
   include(${CMAKE_CURRENT_LIST_DIR}/privet_targets.cmake)
@@ -6,11 +7,13 @@ endif()
 foreach(component IN LISTS privet_FIND_COMPONENTS)
   if(component STREQUAL "files" AND NOT TARGET privet::files)
     privet_add_files_target()
+  elseif(component STREQUAL "sodium")
+    privet_add_sodium_target()
   endif()
   if(TARGET privet::${component})
     set(privet_${component}_FOUND TRUE)
   elseif(privet_FIND_REQUIRED_${component})
     set(privet_FOUND FALSE)
-    set(privet_NOT_FOUND_MESSAGE "privet has no component '${component}' here; it knows: files (needs nlohmann/json)")
+    set(privet_NOT_FOUND_MESSAGE "privet has no component '${component}' here; it knows: files (needs nlohmann/json), sodium (needs libsodium)")
   endif()
 endforeach()

@@ -50,4 +50,21 @@ function(privet_add_files_target)
   endif()
 endfunction()
 
+# privet::sodium = libsodium, for the headers of crypto/ that include crypto/sodium.hpp: signatures and files
+# sealed under a passphrase. Nothing else needs it.
+function(privet_add_sodium_target)
+  if(NOT TARGET privet::sodium)
+    find_path(PRIVET_SODIUM_INCLUDE_DIR NAMES sodium.h)
+    find_library(PRIVET_SODIUM_LIBRARY NAMES sodium)
+    mark_as_advanced(PRIVET_SODIUM_INCLUDE_DIR PRIVET_SODIUM_LIBRARY)
+    if(NOT PRIVET_SODIUM_INCLUDE_DIR OR NOT PRIVET_SODIUM_LIBRARY)
+      message(STATUS "privet::sodium is left out: libsodium (libsodium-dev) was not found")
+      return()
+    endif()
+    add_library(privet::sodium INTERFACE IMPORTED GLOBAL)
+    target_include_directories(privet::sodium INTERFACE ${PRIVET_SODIUM_INCLUDE_DIR})
+    target_link_libraries(privet::sodium INTERFACE ${PRIVET_SODIUM_LIBRARY})
+  endif()
+endfunction()
+
 set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL "${privet_saved_global}")

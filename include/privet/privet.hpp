@@ -7,6 +7,7 @@
 #include <privet/nn.hpp>
 #include <privet/optim.hpp>
 #include <privet/data.hpp>
+#include <privet/crypto.hpp>
 #include <privet/privacy.hpp>
 #include <privet/train.hpp>
 #include <privet/federated.hpp>

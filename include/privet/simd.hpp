@@ -8,6 +8,9 @@
 #include <privet/simd/elementwise.hpp>
 #include <privet/simd/gemm.hpp>
 #include <privet/simd/isa.hpp>
+#include <privet/simd/montgomery.hpp>
+#include <privet/simd/montgomery_lanes.hpp>
+#include <privet/simd/montgomery_tiles.hpp>
 #include <privet/simd/noise_grid.hpp>
 #include <privet/simd/normal.hpp>
 #include <privet/simd/philox.hpp>

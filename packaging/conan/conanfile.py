@@ -16,8 +16,8 @@ class PrivetConan(ConanFile):
     topics = ("machine-learning", "federated-learning", "privacy", "header-only")
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"files": [True, False]}
-    default_options = {"files": True}
+    options = {"files": [True, False], "crypto": [True, False]}
+    default_options = {"files": True, "crypto": False}
     no_copy_source = True
 
     def set_version(self):
@@ -35,6 +35,9 @@ class PrivetConan(ConanFile):
         if self.options.files:
             self.requires("nlohmann_json/3.11.3", transitive_headers=True)
             self.requires("zlib/[>=1.2.11 <2]", transitive_headers=True, transitive_libs=True)
+        if self.options.crypto:
+            self.requires("boost/[>=1.81 <2]", transitive_headers=True)
+            self.requires("libsodium/[>=1.0.18 <2]", transitive_headers=True, transitive_libs=True)
 
     def validate(self):
         check_min_cppstd(self, 20)
@@ -59,3 +62,8 @@ class PrivetConan(ConanFile):
             files.set_property("cmake_target_name", "privet::files")
             files.requires = ["privet", "nlohmann_json::nlohmann_json", "zlib::zlib"]
             files.bindirs = files.libdirs = []
+        if self.options.crypto:
+            sodium = self.cpp_info.components["sodium"]
+            sodium.set_property("cmake_target_name", "privet::sodium")
+            sodium.requires = ["privet", "boost::headers", "libsodium::libsodium"]
+            sodium.bindirs = sodium.libdirs = []

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Paillier by python-paillier and by Python's integers -> tests/fixtures/paillier.hpp.
+
+Needs phe >= 1.5, gmpy2 and numpy.
+"""
+import hashlib
+import math
+import pathlib
+
+import gmpy2
+import numpy as np
+import phe
+
+import header
+
+
+def words(x, count):
+    return [int(x) >> 64 * i & (2**64 - 1) for i in range(count)]
+
+
+def stream(label):
+    """Numbers that anybody can make again: SHA-512 of a label and a counter."""
+    def number(name, bits):
+        blocks = b"".join(hashlib.sha512(f"{label} {name} {i}".encode()).digest() for i in range(bits // 512 + 1))
+        return int.from_bytes(blocks, "big") >> (8 * len(blocks) - bits)
+    return number
+
+
+def blum_primes(number, bits):
+    """The first p and q from fixed places on with the form that our keys have."""
+    def prime(name):
+        p = number(name, bits) | 3 << (bits - 2) | 3
+        while not gmpy2.is_prime(p, 50):
+            p += 4
+        return p
+    p, q = prime("p"), prime("q")
+    while math.gcd(p - 1, q - 1) != 2:
+        q = gmpy2.next_prime(q)
+        while q % 4 != 3:
+            q = gmpy2.next_prime(q)
+    return int(max(p, q)), int(min(p, q))
+
+
+def vectors(prefix, bits, p, q, plain, obfuscators, x, exponents):
+    n, k = p * q, bits // 64
+    assert n.bit_length() == bits
+    square = n * n
+    public = phe.PaillierPublicKey(n)
+    private = phe.PaillierPrivateKey(public, p, q)
+    c = [public.raw_encrypt(m, r_value=r) for m, r in zip(plain, obfuscators)]
+    assert all(private.raw_decrypt(a) == m for a, m in zip(c, plain))
+    total = phe.EncryptedNumber(public, c[0]) + phe.EncryptedNumber(public, c[1])
+    hs = pow(-x * x, n, square)
+    djn = [(1 + m * n) * pow(hs, a, square) % square for m, a in zip(plain, exponents)]
+    assert all(private.raw_decrypt(a) == m for a, m in zip(djn, plain))
+    fingerprint = hashlib.sha256(b"privet paillier n" + bits.to_bytes(4, "little") + n.to_bytes(8 * k, "little"))
+    w = 0xfedcba98
+    rows = lambda numbers, count: np.array([words(y, count) for y in numbers], dtype=np.uint64)
+    return {
+        f"{prefix}_p": np.array(words(p, k // 2), dtype=np.uint64),
+        f"{prefix}_q": np.array(words(q, k // 2), dtype=np.uint64),
+        f"{prefix}_n": np.array(words(n, k), dtype=np.uint64),
+        f"{prefix}_fingerprint": np.frombuffer(fingerprint.digest(), dtype="<u4").astype(np.uint32),
+        f"{prefix}_plain": rows(plain, k),
+        f"{prefix}_r": rows(obfuscators, k),
+        f"{prefix}_cipher": rows(c, 2 * k),
+        f"{prefix}_sum": np.array(words(total.ciphertext(be_secure=False), 2 * k), dtype=np.uint64),
+        f"{prefix}_scaled": np.array(words(pow(c[0], w, square), 2 * k), dtype=np.uint64),
+        f"{prefix}_sum_plus_plain": np.array(
+            words(c[0] * public.raw_encrypt(plain[1], r_value=1) % square, 2 * k), dtype=np.uint64),
+        f"{prefix}_x": np.array(words(x, k), dtype=np.uint64),
+        f"{prefix}_h_s": np.array(words(hs, 2 * k), dtype=np.uint64),
+        f"{prefix}_exponents": rows(exponents, max(1, k // 2)),
+        f"{prefix}_djn": rows(djn, 2 * k),
+    }
+
+
+# A toy key, whose answers are known in advance.
+P, Q = 0xf4d0d6a5b3c8e73f, 0xe6b3a1c95d2f8b8f
+N = P * Q
+assert N == 0xdc9f6996dd77492f8d290c88da596131
+toy = vectors("toy", 128, P, Q, [0, 1, 0x2a, N - 7, 42], [1, 2, 0x1234567890abcdef, 0xfedcba0987654321, 3],
+              0x5deece66d, [0, 1, 2**64 - 1, 0x8000000000000000, 0xabcdef0123456789])
+KNOWN = [1, 0xb611bee5c2a7254de54db45c579ed54ee8357469d224a6721d483948769818ac,
+         0x9f1bd4141c54fd54cd9b23add9ded969a534830ab2c1bd21d5e9a2870db1a206,
+         0x8cb1592e643690dae6e58d3fcc5966a06def5eb987ad8665ca7eb440779f7746]
+for row, known in zip(toy["toy_cipher"], KNOWN):
+    assert [int(y) for y in row] == words(known, 4)
+assert [int(y) for y in toy["toy_h_s"]] == words(
+    0xb1634d0c83a12b74856e938552e7c689d8489369fb6d4c8e2041d148fd7e310a, 4)
+assert [int(y) for y in toy["toy_djn"][4]] == words(
+    0xaad40c6a373efdf4655099a3bd640611e7b83cb13e36b8f002101813add79c5b, 4)
+
+arrays = dict(toy)
+for bits in (1024, 2048, 3072):
+    number = stream(f"privet paillier {bits}")
+    p, q = blum_primes(number, bits // 2)
+    n = p * q
+    plain = [0, 1, n - 1, number("m", bits + 64) % n, number("m'", bits + 64) % n]
+    obfuscators = [number(f"r{i}", bits + 64) % n for i in range(5)]
+    exponents = [1, 2**(bits // 2) - 1] + [number(f"a{i}", bits // 2) for i in range(3)]
+    arrays.update(vectors(f"bits_{bits}", bits, p, q, plain, obfuscators, number("x", bits + 64) % n, exponents))
+
+decimal = header.literal
+header.literal = lambda value: hex(value) if value.dtype == np.uint64 else decimal(value)
+header.write(__file__, f"python-paillier {phe.__version__}, gmpy2 {gmpy2.version()}", "paillier", arrays)
