@@ -1,8 +1,9 @@
 // Four offices train one model and keep their rows. Prints one table; writes a report, a record and
 // the weights. `offices --help` lists what can be chosen, docs/offices.md explains it.
 
-#include "offices/training.hpp"
+#include "offices/federation.hpp"
 
+#include <privet/federated/key_authority.hpp>
 #include <privet/federated/progress.hpp>
 #include <privet/federated/report.hpp>
 
@@ -108,6 +109,8 @@ std::vector<std::pair<std::string, std::string>> shown(const settings& s, const 
                       ? format("mean 0, deviation 1, by noisy sums of columns cut to +-{}", s.column_bound)
                       : "mean 0, deviation 1; in the federation by sums over all offices"},
       {"seed", format("{}", s.seed)}};
+  lines.push_back(
+      {"aggregation", s.is_encrypted() ? format("{}, {} bits", s.aggregation, s.key_bits) : "plain"});
   if (persons) lines.push_back({"persons", format("each with probability {} in a round", s.rate)});
   if (s.is_private()) lines.push_back({persons ? "updates" : "gradients", format("clipped to {}", s.clip)});
   return lines;
@@ -149,8 +152,10 @@ void print_table(const privet::run_record& record) {
   if (record.privacy.empty()) line(record.central);
   for (const auto& office : record.alone) line(office);
   line(record.federated);
-  if (!record.privacy.empty()) fmt::print("\n");
-  for (const auto& [name, value] : record.privacy) fmt::print("{}: {}\n", name, value);
+  for (const auto* facts : {&record.privacy, &record.encryption}) {
+    if (!facts->empty()) fmt::print("\n");
+    for (const auto& [name, value] : *facts) fmt::print("{}: {}\n", name, value);
+  }
 }
 
 struct files {
@@ -246,6 +251,7 @@ int run(const options& o) {
   if (o.resume.empty()) // the results of an older run must not stand beside this one's
     for (const auto& old : {at.checkpoint(), at.lines(), at.model(), at.report()}) fs::remove(old);
   if (!o.json.empty()) try_file(o.json);
+  if (!o.wire_dump.empty()) prepare_folder(o.wire_dump);
   const fs::path ledgers = o.ledgers.empty() ? at.folder : fs::path(o.ledgers);
   prepare_folder(ledgers);
 
@@ -266,7 +272,7 @@ int run(const options& o) {
   try {
     {
       terminal_bar bar("federated", s.rounds, run.metrics.size());
-      train_federated(s, data, o.threads, run, ledgers, [&](const privet::network& model) {
+      train_federated(s, data, o.threads, run, ledgers, o.wire_dump, [&](const privet::network& model) {
         save_progress(at, s, rows, run, model);
         if (!run.metrics.empty()) bar.advance();
         if (interrupted) throw stop{};
@@ -284,6 +290,7 @@ int run(const options& o) {
   }
   record.federated = run.result;
   if (s.is_private()) record.privacy = promised(s, run);
+  record.encryption = run.encryption;
   if (!run.stopped.empty())
     record.notes.push_back(
         fmt::format("Stopped after round {} of {}: {}", run.metrics.size(), s.rounds, run.stopped));

@@ -2,9 +2,21 @@
 // Everything in federated/. Written by tools/generate_floor_headers.
 
 #include <privet/federated/fedavg.hpp>
+#include <privet/federated/phase_times.hpp>
 #include <privet/federated/progress.hpp>
 #include <privet/federated/trust.hpp>
 #include <privet/federated/update.hpp>
+
+#if __has_include(<boost/multiprecision/cpp_int.hpp>) && __has_include(<nlohmann/json.hpp>) && __has_include(<sodium.h>)
+#include <privet/federated/encrypted_office.hpp>
+#include <privet/federated/encrypted_server.hpp>
+#include <privet/federated/key_authority.hpp>
+#endif
+
+#if __has_include(<boost/multiprecision/cpp_int.hpp>) && __has_include(<sodium.h>)
+#include <privet/federated/encrypted_update.hpp>
+#include <privet/federated/opener.hpp>
+#endif
 
 #if __has_include(<nlohmann/json.hpp>)
 #include <privet/federated/checkpoint.hpp>
@@ -17,4 +29,5 @@
 #include <privet/federated/run_record.hpp>
 #include <privet/federated/server.hpp>
 #include <privet/federated/shared_noise.hpp>
+#include <privet/federated/wire_dump.hpp>
 #endif

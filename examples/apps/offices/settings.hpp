@@ -39,6 +39,10 @@ struct settings {
   bool protects_persons() const noexcept { return unit == "user"; }
   std::string noise = "own"; ///< of each office, or shared by all
   bool shares_noise() const noexcept { return is_private() && noise == "shared"; }
+
+  std::string aggregation = "plain"; ///< plain, paillier or threshold-paillier
+  std::size_t key_bits = 3072;
+  bool is_encrypted() const noexcept { return aggregation != "plain"; }
 };
 
 /// Chosen on validation subjects, never on test subjects; docs/offices.md says how.
@@ -89,7 +93,9 @@ inline privet::json to_json(const settings& s) {
           {"rate", s.rate},
           {"samples", s.samples},
           {"column_bound", s.column_bound},
-          {"noise", s.noise}};
+          {"noise", s.noise},
+          {"aggregation", s.aggregation},
+          {"key_bits", s.key_bits}};
 }
 
 /// Throws when a member is missing or of another type.
@@ -109,7 +115,7 @@ inline settings settings_from(const privet::json& j) {
       read("label", s.label), read("group", s.group);
   read("unit", s.unit), read("epsilon", s.epsilon), read("delta", s.delta), read("clip", s.clip),
       read("rate", s.rate), read("column_bound", s.column_bound), read("noise", s.noise),
-      read("samples", s.samples);
+      read("samples", s.samples), read("aggregation", s.aggregation), read("key_bits", s.key_bits);
   privet::require(s.offices > 0 && s.rounds > 0 && s.local_epochs > 0 && s.batch > 0, privet::fault::state,
                   "checkpoint settings: ", s.offices, " offices, ", s.rounds, " rounds, ", s.local_epochs,
                   " local epochs, batch ", s.batch, "; expected at least 1 of each");
@@ -124,7 +130,7 @@ struct options {
   std::string privacy;
   std::optional<double> column_bound, clip, rate;
   std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
-  std::string out = "offices-run", json, resume, ledgers;
+  std::string out = "offices-run", json, resume, ledgers, wire_dump;
 };
 
 inline std::string guess_kind(const std::string& data) {
@@ -228,6 +234,16 @@ inline int read_options(int count, char** words, options& o) {
                  "private: 'own' hides each office's rows in its own model, 'shared' is one noise for all")
       ->check(one_of({"own", "shared"}))
       ->capture_default_str();
+  app.add_option(
+         "--aggregation", s.aggregation,
+         "who sees an office's model: 'plain' the server, 'paillier' nobody while all offices keep their "
+         "common key from the server, 'threshold-paillier' nobody, and nobody has the key")
+      ->check(one_of({"plain", "paillier", "threshold-paillier"}))
+      ->capture_default_str();
+  app.add_option("--key-bits", s.key_bits, "bits of a Paillier key: 2048, 3072, 4096 or 7680")
+      ->check(CLI::IsMember({2048, 3072, 4096, 7680}))
+      ->capture_default_str();
+  app.add_option("--wire-dump", o.wire_dump, "write every message that the server sees into this folder");
   app.add_option("--ledgers", o.ledgers,
                  "private: folder where the offices' privacy ledgers lie (the one of --out)");
   app.add_option("--seed", s.seed, "the same seed gives the same weights on any number of threads")
@@ -239,15 +255,14 @@ inline int read_options(int count, char** words, options& o) {
       ->capture_default_str();
   app.add_option("--json", o.json, "also write the whole record to this file");
   app.add_option("--resume", o.resume,
-                 "continue the run whose checkpoint lies in this folder; takes only --threads, --json and "
-                 "--ledgers beside "
-                 "it");
+                 "continue the run whose checkpoint lies in this folder; takes only --threads, --json, "
+                 "--ledgers and --wire-dump beside it");
   if (const int status = parse(app, count, words); status >= 0) return status;
   if (o.resume.empty()) return -1;
   for (const auto* option : app.get_options())
     if (const auto& name = option->get_name(); option->count() > 0 && name != "--resume" &&
                                                name != "--threads" && name != "--json" &&
-                                               name != "--ledgers") {
+                                               name != "--ledgers" && name != "--wire-dump") {
       std::cerr << "--resume takes its settings from the checkpoint, so " << name
                 << " cannot be given beside it\n";
       return 2;
@@ -330,6 +345,11 @@ inline settings complete(const options& o) {
   privet::require(!o.momentum || s.optimizer == "sgd", fault::argument,
                   "--momentum belongs to --optimizer sgd, not to ", s.optimizer);
   complete_privacy(o, s);
+  privet::require(!s.is_encrypted() || (s.offices >= 3 && s.offices <= 64), fault::argument, "--aggregation ",
+                  s.aggregation, " with ", s.offices,
+                  " offices, expected 3 to 64: of two, each would know what the other sent");
+  privet::require(!s.is_encrypted() || s.noise == "own", fault::unsupported, "--aggregation ", s.aggregation,
+                  " does not go with --noise shared");
   s.lr = o.lr.value_or(s.lr);
   s.momentum = o.momentum.value_or(s.momentum);
   s.weight_decay = o.weight_decay.value_or(s.weight_decay);

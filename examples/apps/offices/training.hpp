@@ -95,25 +95,29 @@ struct federated_run {
   std::vector<float> optimizer;                          ///< what the server's optimiser remembers
   std::vector<std::optional<privet::ledger_head>> heads; ///< of the ledgers, in a private run
   std::vector<std::shared_ptr<privet::ledger>> ledgers;
-  double noise_multiplier = 1; ///< of the offices, where they share it
-  std::string stopped;         ///< why rounds were left out
+  double noise_multiplier = 1;                                 ///< of the offices, where they share it
+  std::string stopped;                                         ///< why rounds were left out
+  std::vector<std::pair<std::string, std::string>> encryption; ///< what is to be said of it; empty in clear
 };
 
 /// One office for each part of the data. Private ones pay from their ledgers, which lie in `folder`.
-inline privet::offices make_offices(const settings& s, const study& data, federated_run& run,
-                                    const std::filesystem::path& folder) {
+inline std::vector<std::unique_ptr<privet::participant>> make_offices(const settings& s, const study& data,
+                                                                      const privet::network& model,
+                                                                      federated_run& run,
+                                                                      const std::filesystem::path& folder) {
   using namespace privet;
-  offices parties(model_of(s, data.train.schema));
+  std::vector<std::unique_ptr<participant>> parties;
   run.ledgers.clear();
   std::vector<private_plan> plans;
   if (s.is_private()) {
-    plans = plans_for(s, parties.model(), data.offices);
+    plans = plans_for(s, model, data.offices);
     run.noise_multiplier = plans[0].noise_multiplier;
   }
   for (std::size_t k = 0; k < data.offices.size(); ++k) {
     const auto& rows = data.offices[k];
     const auto add = [&]<class Recipe>(const Recipe& recipe) {
-      parties.add(std::make_unique<office<Recipe>>(static_cast<std::uint32_t>(k + 1), rows, recipe, s.seed));
+      parties.push_back(
+          std::make_unique<office<Recipe>>(static_cast<std::uint32_t>(k + 1), rows, recipe, s.seed));
     };
     if (!s.is_private()) {
       with_recipe(s, rows.rows(), add);
@@ -161,12 +165,43 @@ inline std::vector<privet::round_metrics> metrics_from(const privet::json& lines
   return all;
 }
 
+/// Scaling by noisy moments leaves no column with a deviation below this.
+inline double least_deviation(const settings& s) {
+  return s.is_private() ? (s.shares_noise() ? 0.4 : 0.2) * s.column_bound : 0;
+}
+
+/// A federation whose server sees what offices send, as `run_rounds` has them.
+template <class Server>
+struct clear_federation {
+  Server& server;
+  std::span<privet::transport* const> links;
+  static constexpr bool remembers = requires(Server& of) { of.aggregator_memory(); };
+
+  void open(const privet::network& model, const federated_run& run) {
+    server.open(links, model, std::as_const(run.weights).shared(), run.scaling);
+    if constexpr (remembers)
+      if (!run.optimizer.empty())
+        server.restore_aggregator(
+            {model.sizes().shared, run.metrics.size(),
+             privet::aligned_vector<float>(run.optimizer.begin(), run.optimizer.end())});
+  }
+  privet::round_report round(std::size_t r) { return server.round(r); }
+  std::span<const float> weights() const { return server.weights(); }
+  const privet::moments& scaling() const { return server.scaling(); }
+  void remember(federated_run& run) const {
+    if constexpr (remembers)
+      run.optimizer.assign(server.aggregator_memory().slots.begin(), server.aggregator_memory().slots.end());
+  }
+};
+
 /// Calls `f` with the server of the run.
 template <class F>
 void with_server(const settings& s, const federated_run& run, std::size_t threads, F&& f) {
   using namespace privet;
-  server_options how{.standardise = s.standardise, .seed = s.seed, .threads = threads};
-  how.least_deviation = s.is_private() ? (s.shares_noise() ? 0.4 : 0.2) * s.column_bound : 0;
+  const server_options how{.standardise = s.standardise,
+                           .least_deviation = least_deviation(s),
+                           .seed = s.seed,
+                           .threads = threads};
   if (!s.shares_noise()) return f(aggregation_server(fedavg{}, how));
   with_optimizer(s, s.rounds, [&](const auto& optimizer, const auto& rate) {
     const auto upload = share_of(s, run.noise_multiplier);
@@ -176,51 +211,43 @@ void with_server(const settings& s, const federated_run& run, std::size_t thread
 
 /// Runs the rounds that are left of `run`. `after_round` sees the run after each, and may throw; in a private run
 /// also before the first, when the scaling is paid for.
-inline void train_federated(const settings& s, const study& data, std::size_t threads, federated_run& run,
-                            const std::filesystem::path& ledgers,
-                            const std::function<void(const privet::network&)>& after_round) {
+template <class Federation>
+void run_rounds(const settings& s, const study& data, const privet::network& model, Federation&& federation,
+                federated_run& run, const std::function<void(const privet::network&)>& after_round) {
   using namespace privet;
-  const offices parties = make_offices(s, data, run, ledgers);
-  const auto& model = parties.model();
-  with_server(s, run, threads, [&](auto&& server) {
-    constexpr bool remembers = requires { server.aggregator_memory(); };
-    const std::size_t done = run.metrics.size();
-    server.open(parties.links(), model, std::as_const(run.weights).shared(), run.scaling);
-    if constexpr (remembers)
-      if (!run.optimizer.empty())
-        server.restore_aggregator(
-            {model.sizes().shared, done, aligned_vector<float>(run.optimizer.begin(), run.optimizer.end())});
-    run.weights = model.make_parameters<float>();
-    const auto keep = [&] {
-      std::ranges::copy(server.weights(), run.weights.shared().begin());
-      if constexpr (remembers)
-        run.optimizer.assign(server.aggregator_memory().slots.begin(),
-                             server.aggregator_memory().slots.end());
-      for (std::size_t k = 0; k < run.ledgers.size(); ++k) run.heads[k] = run.ledgers[k]->head();
-    };
-    keep();
-    if (s.is_private()) {
-      run.scaling = server.scaling();
-      if (done == 0) after_round(model);
-    }
-    const auto test = s.standardise ? standardiser::from(server.scaling()).apply(data.test) : data.test;
+  const std::size_t done = run.metrics.size();
+  federation.open(model, run);
+  run.weights = model.make_parameters<float>();
+  const auto keep = [&] {
+    std::ranges::copy(federation.weights(), run.weights.shared().begin());
+    federation.remember(run);
+    for (std::size_t k = 0; k < run.ledgers.size(); ++k) run.heads[k] = run.ledgers[k]->head();
+  };
+  keep();
+  if (s.is_private()) {
+    run.scaling = federation.scaling();
+    if (done == 0) after_round(model);
+  }
+  const auto test = s.standardise ? standardiser::from(federation.scaling()).apply(data.test) : data.test;
 
-    std::uint64_t up = 0, down = 0;
-    for (std::size_t r = done; r < s.rounds; ++r) {
-      const stopwatch watch;
-      run.stopped = unpaid(s, run);
-      if (!run.stopped.empty()) break;
-      const auto report = server.round(r);
-      keep();
-      score(run.result, model, run.weights, test);
-      run.metrics.push_back({report.round, run.result.accuracy, run.result.macro_f1, run.result.log_loss,
-                             report.clients, report.bytes_up - up, report.bytes_down - down,
-                             watch.seconds()});
-      up = report.bytes_up, down = report.bytes_down;
-      after_round(model);
-    }
-    if (run.metrics.size() == done) score(run.result, model, run.weights, test); // nothing was left to do
-  });
+  std::uint64_t up = 0, down = 0;
+  for (std::size_t r = done; r < s.rounds; ++r) {
+    const stopwatch watch;
+    run.stopped = unpaid(s, run);
+    if (!run.stopped.empty()) break;
+    const auto report = federation.round(r);
+    keep();
+    score(run.result, model, run.weights, test);
+    run.metrics.push_back({report.round, run.result.accuracy, run.result.macro_f1, run.result.log_loss,
+                           report.clients, report.bytes_up - up, report.bytes_down - down, watch.seconds()});
+    up = report.bytes_up, down = report.bytes_down;
+    after_round(model);
+  }
+  if (run.metrics.size() == done) score(run.result, model, run.weights, test); // nothing was left to do
+}
+
+/// The whole federated run: what its rounds were, added up.
+inline void add_up_rounds(federated_run& run) {
   run.result.curve.clear();
   run.result.seconds = 0, run.result.bytes_up = 0, run.result.bytes_down = 0;
   for (const auto& m : run.metrics) {

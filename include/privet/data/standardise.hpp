@@ -7,6 +7,7 @@
 #include <privet/core/sha256.hpp>
 #include <privet/data/dataset.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <limits>
@@ -46,6 +47,16 @@ struct moments {
   double count(std::size_t c) const { return values[c]; }
   double sum(std::size_t c) const { return values[columns() + c]; }
   double sum_of_squares(std::size_t c) const { return values[2 * columns() + c]; }
+
+  /// Raises the sums of squares until every column's deviation is at least this: noise may have made them less,
+  /// or none at all.
+  void raise_deviations_to(double least) {
+    for (std::size_t c = 0; c < columns(); ++c) {
+      const double n = count(c), mean = sum(c) / n;
+      double& squares = values[2 * columns() + c];
+      squares = std::max(squares, n * (mean * mean + least * least));
+    }
+  }
 
   /// Joins the rows of two parties. Throws [N003] when they have different columns.
   moments& operator+=(const moments& other) {

@@ -80,6 +80,9 @@ struct federated_average {
   using trust = Trust;
   static constexpr bool linear = true;
 
+  /// Of the sum of updates. Encrypted federations have a coarser one (federated/encrypted_update.hpp).
+  fixed_point encoding{};
+
   struct state {
     fixed_sum updates;
     fixed_sum weight{1};
@@ -88,10 +91,10 @@ struct federated_average {
   /// Says who runs the server: `fedavg{}.run_by(curious{})`.
   template <class Other>
   constexpr federated_average<Other> run_by(Other) const noexcept {
-    return {};
+    return {encoding};
   }
 
-  state init(std::size_t parameters) const { return {fixed_sum(parameters)}; }
+  state init(std::size_t parameters) const { return {fixed_sum(parameters, encoding)}; }
 
   status absorb(state& s, const client_update& update) const {
     if (!(update.weight > 0 && update.weight <= 1))

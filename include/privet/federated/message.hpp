@@ -34,7 +34,17 @@ enum class message_kind : std::uint16_t {
   train = 11,       ///< u64: rows of all clients of this round; f32: weights
   update = 12,      ///< u64 examples, u64 steps, f64 weight, f64 loss; f32: update
   refusal = 14,     ///< text: why the client will not
-  share = 16        ///< u64 examples, u64 steps, f64 grid, u64 holders; i64: share of a noisy sum
+  share = 16,       ///< u64 examples, u64 steps, f64 grid, u64 holders; i64: share of a noisy sum
+
+  // Of encrypted federations (federated/encrypted_update.hpp); the round is the number of a sum.
+  begin = 17,         ///< u64: seed; all clients start from the same weights
+  begun = 18,         ///< u64: parameters
+  ask_sum = 19,       ///< the clients of a sum and their rows
+  encrypted = 20,     ///< header, ciphertexts, signature
+  ask_share = 21,     ///< the encrypted updates of a sum, whole
+  opening_share = 22, ///< a box that clients open
+  open = 23,          ///< the boxes of a sum
+  opened = 24         ///< empty
 };
 
 struct message {

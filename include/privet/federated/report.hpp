@@ -547,6 +547,13 @@ inline std::string html_report(const run_record& record) {
                    "there are none to compare with.");
     out += facts(record.privacy);
   }
+  if (!record.encryption.empty()) {
+    out += section(
+        "What was encrypted",
+        "The server passed on ciphertexts. What the offices opened are sums, which say something of "
+        "their rows all the same: encryption hides who contributed what, not what all have in common.");
+    out += facts(record.encryption);
+  }
   if (!record.settings.empty()) {
     out += section("Settings", "What the run was told to do.");
     out += facts(record.settings);

@@ -37,6 +37,8 @@ struct run_record {
   std::vector<std::string> notes{};
   /// Of a private run: what is guaranteed, name and value, as they are shown.
   std::vector<std::pair<std::string, std::string>> privacy{};
+  /// Of an encrypted run: who could read what, and what it cost.
+  std::vector<std::pair<std::string, std::string>> encryption{};
 };
 
 /// What a federation knows after a round; bytes and seconds are those of the round.
@@ -77,7 +79,8 @@ inline json to_json(const run_record& record, const model_result& model) {
 
 /// The record as one object: `settings`, `rounds` (test accuracy of the federated model after each),
 /// `central`, `alone` (a list), `federated`, `parameters`, `bytes_up`, `bytes_down` (of the federation),
-/// `seconds` (of the whole run); of a private run also `privacy`, and no `central` or `alone`. Each model has
+/// `seconds` (of the whole run); of an encrypted run also `encryption`; of a private run also `privacy`, and no
+/// `central` or `alone`. Each model has
 /// `name`, `accuracy`, `macro_f1`, `log_loss`, `seconds` (of its training) and `classes`, a list of `name`,
 /// `precision`, `recall` and `f1`.
 ///
@@ -100,6 +103,7 @@ inline json to_json(const run_record& record) {
   } else { // models that were trained on the rows without noise are not part of a private run
     whole["privacy"] = shown(record.privacy);
   }
+  if (!record.encryption.empty()) whole["encryption"] = shown(record.encryption);
   whole["federated"] = detail::to_json(record, record.federated);
   return whole;
 }

@@ -200,12 +200,7 @@ class aggregation_server {
             expect(c, sum.add(std::span<const double>(values)));
           });
       for (std::size_t i = 0; i < sum.size(); ++i) moments_.values.push_back(sum[i]);
-      if (const double least = options_.least_deviation; least > 0)
-        for (std::size_t c = 0; c < columns; ++c) {
-          const double n = moments_.count(c), mean = moments_.sum(c) / n;
-          double& squares = moments_.values[2 * columns + c];
-          squares = std::max(squares, n * (mean * mean + least * least));
-        }
+      if (options_.least_deviation > 0) moments_.raise_deviations_to(options_.least_deviation);
       links_.agree_on(standardiser::from(moments_).fingerprint());
     }
     links_.ask(links_.clients(),
