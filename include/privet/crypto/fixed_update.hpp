@@ -6,6 +6,7 @@
 #include <privet/core/result.hpp>
 #include <privet/crypto/packing.hpp>
 #include <privet/crypto/secret_memory.hpp>
+#include <privet/crypto/words.hpp>
 #include <privet/simd/arch.hpp>
 
 #include <algorithm>
@@ -56,8 +57,12 @@ struct fixed_faults {
 template <class Arch, bool Random>
 fixed_faults fixed_run(const packing& how, double weight, std::span<const float> x,
                        [[maybe_unused]] const std::uint32_t* words, std::int64_t* out) noexcept {
-  const double scale = std::ldexp(1.0, how.fraction_bits), most = static_cast<double>(how.most()),
-               refused = packing::huge * how.range * scale;
+  // A compiler that knows the limits, or sees a choice of two numbers, may branch.
+  const auto unknown = [](double limit) {
+    return std::bit_cast<double>(opaque(std::bit_cast<std::uint64_t>(limit)));
+  };
+  const double scale = std::ldexp(1.0, how.fraction_bits), most = unknown(static_cast<double>(how.most())),
+               refused = unknown(packing::huge * how.range * scale);
   fixed_faults found;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const float scaled = static_cast<float>(weight * static_cast<double>(x[i]));
@@ -67,9 +72,10 @@ fixed_faults fixed_run(const packing& how, double weight, std::span<const float>
     const double above = steps < most ? steps : most, y = above > -most ? above : -most;
     const double nearest = (y + to_integer) - to_integer;
     if constexpr (Random) {
-      const double low = nearest > y ? nearest - 1 : nearest;
-      const double up = static_cast<double>(words[i]) < (y - low) * 0x1p32 ? 1 : 0;
-      out[i] = std::bit_cast<std::int64_t>(low + up + to_integer) - std::bit_cast<std::int64_t>(to_integer);
+      const auto over = static_cast<std::int64_t>(opaque(nearest > y));
+      const double low = nearest - static_cast<double>(over);
+      const auto up = static_cast<std::int64_t>(opaque(static_cast<double>(words[i]) < (y - low) * 0x1p32));
+      out[i] = std::bit_cast<std::int64_t>(low + to_integer) - std::bit_cast<std::int64_t>(to_integer) + up;
     } else {
       out[i] = std::bit_cast<std::int64_t>(y + to_integer) - std::bit_cast<std::int64_t>(to_integer);
     }

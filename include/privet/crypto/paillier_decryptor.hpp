@@ -102,7 +102,8 @@ class paillier_decryptor {
     const auto nothing_left = with_.add(ciphertexts<Arch, S>(c), with_.nude(negative));
     secret_words wide(c.size() * with_.cipher_words());
     with_.ring().leave(with_.own(nothing_left), wide);
-    return is_zero(p_.scaled_logarithms(wide)) != 0 && is_zero(q_.scaled_logarithms(wide)) != 0;
+    // Both, always: which half went wrong is nobody's business.
+    return (is_zero(p_.scaled_logarithms(wide)) & is_zero(q_.scaled_logarithms(wide))) != 0;
   }
 
   /// The same numbers under fresh obfuscators: what is then decrypted is a number that whoever sent the
