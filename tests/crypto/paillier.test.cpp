@@ -85,7 +85,7 @@ TEST_CASE("ciphertexts for given obfuscators are those of python-paillier") {
   }
 }
 
-TEST_CASE("ciphertexts of python-paillier decrypt") {
+TEST_CASE("ciphertexts of python-paillier decrypt", "[slow]") {
   for (const std::size_t bits : sizes()) {
     const auto v = of_bits(bits);
     const paillier_decryptor<> opens(secret_key(bits));
