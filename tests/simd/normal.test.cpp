@@ -132,6 +132,15 @@ TEMPLATE_TEST_CASE("normals added in one pass are normals made and then added", 
       simd::axpy<Arch>(T(1.7), std::span<const T>(noise).first(n), std::span<T>(expected));
       REQUIRE(sum.intact());
       REQUIRE(same_bits(sum.values(), expected));
+
+      std::vector<T> weights(n);
+      for (std::size_t i = 0; i < n; ++i) weights[i] = T(5) - T(0.11) * static_cast<T>(i);
+      test::guarded<T> moved(weights);
+      simd::descend_with_normals<Arch>(std::span<const std::uint32_t>(from), std::span<const T>(before),
+                                       T(1.7), T(0.3), std::span<T>(moved.data(), n));
+      simd::axpy<Arch>(T(-0.3), std::span<const T>(expected), std::span<T>(weights));
+      REQUIRE(moved.intact());
+      REQUIRE(same_bits(moved.values(), weights));
     }
   };
   check(simd::default_arch{});

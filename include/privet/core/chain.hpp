@@ -187,11 +187,21 @@ consteval bool forgets_before_noise() {
 /// What the stage multiplies by in this step if that is all it does.
 template <class S>
 std::optional<double> scaling_of(const S& stage, std::uint64_t step) {
-  if constexpr (requires { stage.scaling(step); })
+  if constexpr (Schedule<S>)
+    return stage.factor(step);
+  else if constexpr (requires { stage.scaling(step); })
     return stage.scaling(step);
   else
     return std::nullopt;
 }
+
+/// Does the work of no stage.
+struct leave_to_chain {
+  template <class S>
+  bool operator()(const S&, double) const {
+    return false;
+  }
+};
 
 template <class Arch, class T>
 void scale_step(std::span<T> g, double factor) {
@@ -267,19 +277,9 @@ class chain_of {
   /// The number that all pointwise stages together multiply the gradient by in this step; nothing
   /// if one of them does more. A kernel then descends without writing the gradient down.
   std::optional<double> scaling(std::uint64_t step) const {
-    double product = 1;
-    bool simple = true;
-    stages_.for_each([&]<class Stage>(const Stage& stage) {
-      if constexpr (Schedule<Stage>) {
-        product *= stage.factor(step);
-      } else if constexpr (Pointwise<Stage>) {
-        const std::optional<double> own = detail::scaling_of(stage, step);
-        simple = simple && own.has_value();
-        product *= own.value_or(1);
-      }
-    });
-    if (!simple) return std::nullopt;
-    return product;
+    const auto [last, behind] = last_to_do_more(step);
+    if (last < sizeof...(S)) return std::nullopt;
+    return behind;
   }
 
   /// Runs the pointwise stages, in order, over parameters [offset, offset + slice.size()).
@@ -292,37 +292,59 @@ class chain_of {
   }
 
   /// The same, but what enters is `slice` times `factor`, and what leaves is `slice` times the number that
-  /// is returned: stages that only multiply cost no pass.
-  template <class Arch = void, class T>
+  /// is returned: stages that only multiply cost no pass. `finish(stage, behind)` may do the work of the last
+  /// stage that does more, and returns whether it did; those behind it multiply by `behind`.
+  template <class Arch = void, class T, class Finish = detail::leave_to_chain>
   double update_up_to_scale(std::span<T> slice, std::size_t offset, chain_state<T>& state,
-                            const update_context<T>& context, double factor) const {
-    std::size_t slot = 0;
+                            const update_context<T>& context, double factor,
+                            const Finish& finish = {}) const {
+    const auto [last, behind] = last_to_do_more(context.step);
+    std::size_t slot = 0, i = 0;
     stages_.for_each([&]<class Stage>(const Stage& stage) {
       if constexpr (Schedule<Stage>) {
         factor *= stage.factor(context.step);
       } else if constexpr (Pointwise<Stage>) {
-        const std::optional<double> own_factor = detail::scaling_of(stage, context.step);
-        if (own_factor) {
+        if (const std::optional<double> own_factor = detail::scaling_of(stage, context.step)) {
           factor *= *own_factor;
         } else {
           detail::scale_step<Arch>(slice, factor);
           factor = 1;
           T* const first = Stage::slots ? state.slots.data() + slot * state.parameters + offset : nullptr;
           const state_slice<T> own(first, state.parameters, slice.size());
-          if constexpr (std::is_void_v<Arch>)
-            stage.update(slice, offset, own, context);
-          else if constexpr (requires { stage.template update<Arch>(slice, offset, own, context); })
-            stage.template update<Arch>(slice, offset, own, context);
-          else
-            stage.update(slice, offset, own, context);
+          if (const bool finished = i == last && finish(stage, behind); !finished) {
+            if constexpr (std::is_void_v<Arch>)
+              stage.update(slice, offset, own, context);
+            else if constexpr (requires { stage.template update<Arch>(slice, offset, own, context); })
+              stage.template update<Arch>(slice, offset, own, context);
+            else
+              stage.update(slice, offset, own, context);
+          }
         }
       }
       slot += detail::slots_of<Stage>;
+      ++i;
     });
     return factor;
   }
 
  private:
+  /// The last stage that does more than multiply in this step, or sizeof...(S), and what those behind it
+  /// multiply by.
+  std::pair<std::size_t, double> last_to_do_more(std::uint64_t step) const {
+    std::pair<std::size_t, double> found{sizeof...(S), 1.0};
+    std::size_t i = 0;
+    stages_.for_each([&]<class Stage>(const Stage& stage) {
+      if constexpr (Pointwise<Stage>) {
+        if (const std::optional<double> own = detail::scaling_of(stage, step))
+          found.second *= *own;
+        else
+          found = {i, 1.0};
+      }
+      ++i;
+    });
+    return found;
+  }
+
   indexed_list<S...> stages_;
 };
 

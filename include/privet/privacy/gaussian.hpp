@@ -151,11 +151,15 @@ struct gaussian_noise {
 
   template <class Arch = simd::default_arch, class T>
   void update(std::span<T> g, std::size_t, state_slice<T>, const update_context<T>& context) const {
-    const double deviation = noise_multiplier * context.noise_factor * context.sensitivity;
-    require(deviation >= detail::least_deviation && std::isfinite(deviation), fault::argument,
-            "gaussian: noise of deviation ", deviation,
-            ": nothing before it states a bound that it could hide");
-    detail::add_normal<Arch, Form>(g, deviation, from.get());
+    detail::add_normal<Arch, Form>(g, deviation(context), from.get());
+  }
+  /// weights -= scale times what `update` makes of `g`, to the bit: the noisy gradient is never written.
+  template <class Arch = simd::default_arch, class T>
+  void descend(std::span<T> g, double scale, const update_context<T>& context, std::span<T> weights) const
+    requires std::same_as<Form, noise::floating_point>
+  {
+    descend_with_normal<Arch>(from.get(), std::span<const T>(g), static_cast<T>(deviation(context)),
+                              static_cast<T>(scale), weights);
   }
 
   /// Adds noise of this deviation to numbers.
@@ -210,6 +214,15 @@ struct gaussian_noise {
   static constexpr double steps = std::same_as<Form, noise::grid> ? rounded_normal_scale
                                   : is_exact ? static_cast<double>(detail::exact_noise_scale)
                                              : 0x1p60;
+
+  template <class T>
+  double deviation(const update_context<T>& context) const {
+    const double deviation = noise_multiplier * context.noise_factor * context.sensitivity;
+    require(deviation >= detail::least_deviation && std::isfinite(deviation), fault::argument,
+            "gaussian: noise of deviation ", deviation,
+            ": nothing before it states a bound that it could hide");
+    return deviation;
+  }
 
   /// Noise over sensitivity, when both are rounded as they are: docs/privacy/training.md.
   double multiplier(const bounded_sum& sum) const {

@@ -30,24 +30,22 @@ class wiped_at_exit {
   std::span<T> secret_;
 };
 
-/// Calls `f(words, numbers)` for one part of `x` after the other, with fresh words enough for its normals.
+/// Calls `f(words, first, count)` for one part of `numbers` normals after the other, with fresh words enough
+/// for it.
 template <std::floating_point T, RandomSource Source, class F>
-void with_normal_words(Source& source, std::span<T> x, const F& f) {
+void with_normal_words(Source& source, std::size_t numbers, const F& f) {
   constexpr std::size_t halves = simd::words_per_normal<T>, chunk = 2048 / halves;
-  const auto words_for = [](std::size_t numbers) { return (numbers + 1) / 2 * 2 * halves; };
+  const auto words_for = [](std::size_t count) { return (count + 1) / 2 * 2 * halves; };
   alignas(64) std::array<std::uint32_t, chunk * halves> words;
-  const auto used = std::span(words).first(words_for(std::min(x.size(), chunk)));
+  const auto used = std::span(words).first(words_for(std::min(numbers, chunk)));
   [[maybe_unused]] const wiped_at_exit<std::uint32_t> guard(
       used.first(SecretRandomSource<Source> ? used.size() : 0));
-  while (!x.empty()) {
-    std::size_t count = std::min(x.size(), chunk);
-    if constexpr (requires { source.words_ready(); })
-      if (const std::size_t pairs = source.words_ready() / (2 * halves); pairs > 0)
-        count = std::min(count, 2 * pairs);
+  for (std::size_t first = 0; first < numbers;) {
+    const std::size_t count = std::min(numbers - first, chunk);
     const auto drawn = used.first(words_for(count));
     source.fill(drawn);
-    f(std::span<const std::uint32_t>(drawn), x.first(count));
-    x = x.subspan(count);
+    f(std::span<const std::uint32_t>(drawn), first, count);
+    first += count;
   }
 }
 
@@ -64,17 +62,29 @@ void with_normal_words(Source& source, std::span<T> x, const F& f) {
 /// Test     tests/random/normal.test.cpp
 template <class Arch = simd::default_arch, std::floating_point T, RandomSource Source>
 void fill_normal(Source& source, std::span<T> out) {
-  detail::with_normal_words(source, out, [](std::span<const std::uint32_t> words, std::span<T> part) {
-    simd::normals<Arch>(words, part);
-  });
+  detail::with_normal_words<T>(
+      source, out.size(), [&](std::span<const std::uint32_t> words, std::size_t first, std::size_t count) {
+        simd::normals<Arch>(words, out.subspan(first, count));
+      });
 }
 
 /// x += deviation times what `fill_normal` would draw, in one pass.
 template <class Arch = simd::default_arch, std::floating_point T, RandomSource Source>
 void add_normal(Source& source, T deviation, std::span<T> x) {
-  detail::with_normal_words(source, x, [&](std::span<const std::uint32_t> words, std::span<T> part) {
-    simd::add_normals<Arch>(words, deviation, part);
-  });
+  detail::with_normal_words<T>(
+      source, x.size(), [&](std::span<const std::uint32_t> words, std::size_t first, std::size_t count) {
+        simd::add_normals<Arch>(words, deviation, x.subspan(first, count));
+      });
+}
+
+/// weights -= scale times (g + deviation times what `fill_normal` would draw), in one pass.
+template <class Arch = simd::default_arch, std::floating_point T, RandomSource Source>
+void descend_with_normal(Source& source, std::span<const T> g, T deviation, T scale, std::span<T> weights) {
+  detail::with_normal_words<T>(
+      source, g.size(), [&](std::span<const std::uint32_t> words, std::size_t first, std::size_t count) {
+        simd::descend_with_normals<Arch>(words, g.subspan(first, count), deviation, scale,
+                                         weights.subspan(first, count));
+      });
 }
 
 /// A stream of standard normals that does not depend on how calls split it: the second half of a

@@ -96,10 +96,6 @@ class fast_key_erasure_rng {
     }
   }
 
-  /// Words that are made already. Whoever draws a lot draws these first: the rest is then made where
-  /// it is wanted, not copied.
-  std::size_t words_ready() const noexcept { return Stream::handed_out - used_; }
-
   /// Mixes fresh entropy into the seed and drops what was ready. An attacker who knew the state
   /// loses it; one who knows the entropy gains nothing. Call it every round.
   void reseed() {
@@ -166,7 +162,6 @@ class system_random : private detail::fast_key_erasure_rng<detail::chacha20_stre
   system_random() = default;
   using fast_key_erasure_rng::fill;
   using fast_key_erasure_rng::reseed;
-  using fast_key_erasure_rng::words_ready;
 };
 
 /// This thread's own source.

@@ -52,7 +52,6 @@ class system_random_aes : private detail::fast_key_erasure_rng<detail::aes128_st
   system_random_aes() = default;
   using fast_key_erasure_rng::fill;
   using fast_key_erasure_rng::reseed;
-  using fast_key_erasure_rng::words_ready;
 };
 
 } // namespace privet

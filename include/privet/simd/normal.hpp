@@ -8,6 +8,8 @@
 #include <privet/simd/elementwise.hpp>
 #include <privet/simd/shuffle.hpp>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <concepts>
 #include <cstddef>
@@ -322,14 +324,16 @@ void each_normal(std::span<const std::uint32_t> words, std::size_t count, const 
   using block = normal_stages<Arch, T, 8>;
   using step = normal_stages<Arch, T, 1>;
   std::size_t i = 0;
-  const auto from_here = [&](std::size_t k, const auto& numbers) { take(i + k, numbers); };
+  // Copies, as a store may alias what is captured by reference.
+  const auto from = [take](std::size_t first) {
+    return [take, first](std::size_t k, const auto& numbers) { take(first + k, numbers); };
+  };
   if (count >= block::numbers) {
-    for (block many; count - i >= block::numbers; i += block::numbers)
-      many.make(&words[i * halves], from_here);
+    for (block many; count - i >= block::numbers; i += block::numbers) many.make(&words[i * halves], from(i));
   }
   if (i == count) return;
   step one;
-  for (; count - i >= step::numbers; i += step::numbers) one.make(&words[i * halves], from_here);
+  for (; count - i >= step::numbers; i += step::numbers) one.make(&words[i * halves], from(i));
   if (i == count) return;
 
   const std::size_t rest = count - i;
@@ -352,7 +356,8 @@ void each_normal(std::span<const std::uint32_t> words, std::size_t count, const 
 template <class Arch = default_arch, std::floating_point T>
 void normals(std::span<const std::uint32_t> words, std::span<T> out) noexcept {
   detail::each_normal<Arch, T>(
-      words, out.size(), [&](std::size_t i, const auto& numbers) { simd::store<Arch, T>(&out[i], numbers); },
+      words, out.size(),
+      [to = out.data()](std::size_t i, const auto& numbers) { simd::store<Arch, T>(to + i, numbers); },
       [&](std::size_t i, std::span<const T> numbers) {
         std::memcpy(&out[i], numbers.data(), numbers.size_bytes());
       });
@@ -363,11 +368,32 @@ template <class Arch = default_arch, std::floating_point T>
 void add_normals(std::span<const std::uint32_t> words, T deviation, std::span<T> x) noexcept {
   detail::each_normal<Arch, T>(
       words, x.size(),
-      [&](std::size_t i, const auto& numbers) {
-        simd::store<Arch, T>(&x[i],
-                             simd::fma(simd::broadcast<Arch>(deviation), numbers, simd::load<Arch>(&x[i])));
+      [to = x.data(), deviation](std::size_t i, const auto& numbers) {
+        simd::store<Arch, T>(to + i,
+                             simd::fma(simd::broadcast<Arch>(deviation), numbers, simd::load<Arch>(to + i)));
       },
       [&](std::size_t i, std::span<const T> numbers) { simd::axpy<Arch>(deviation, numbers, x.subspan(i)); });
+}
+
+/// weights -= scale times (g + deviation times the normals made from `words`): `add_normals` to g and `axpy`,
+/// to the bit, in one pass. Sizes agree.
+template <class Arch = default_arch, std::floating_point T>
+void descend_with_normals(std::span<const std::uint32_t> words, std::span<const T> g, T deviation, T scale,
+                          std::span<T> weights) noexcept {
+  detail::each_normal<Arch, T>(
+      words, g.size(),
+      [from = g.data(), to = weights.data(), deviation, scale](std::size_t i, const auto& numbers) {
+        const auto step = simd::fma(simd::broadcast<Arch>(deviation), numbers, simd::load<Arch>(from + i));
+        simd::store<Arch, T>(to + i,
+                             simd::fma(simd::broadcast<Arch>(-scale), step, simd::load<Arch>(to + i)));
+      },
+      [&](std::size_t i, std::span<const T> numbers) {
+        std::array<T, detail::normal_stages<Arch, T, 1>::numbers> rest;
+        const auto step = std::span<T>(rest).first(numbers.size());
+        std::ranges::copy(g.subspan(i), step.begin());
+        simd::axpy<Arch>(deviation, numbers, step);
+        simd::axpy<Arch>(-scale, std::span<const T>(step), weights.subspan(i));
+      });
 }
 
 } // namespace privet::simd::inline PRIVET_ISA

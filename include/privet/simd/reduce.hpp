@@ -3,6 +3,7 @@
 // length and the architecture alone.
 
 #include <privet/simd/arch.hpp>
+#include <privet/simd/transpose.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -25,26 +26,24 @@ T sum_squares(std::span<const T> x) {
 namespace detail {
 
 /// Sums of squares of as many rows as a batch has lanes, one in each lane; the last row stands for those
-/// after it. Each is summed as `sum_squares` does, wherever in the batch it stands.
+/// after it. Each is summed in one order, wherever in the batch it stands.
 template <class Arch, class T, class Width>
 batch<T, Arch> squares_of_rows(const T* x, Width width, std::size_t rows) noexcept {
   if constexpr (std::same_as<Arch, scalar>) {
     return simd::sum_squares<Arch>(std::span<const T>(x, static_cast<std::size_t>(width)));
   } else {
     constexpr std::size_t lanes = simd::width<T, Arch>;
-    const T* row[lanes];
-    for (std::size_t r = 0; r < lanes; ++r) row[r] = x + (r < rows ? r : rows - 1) * width;
     batch<T, Arch> sums[lanes];
-    for (auto& sum : sums) sum = simd::broadcast<Arch>(T{});
-    for_each_batch<Arch, T>(width, [&](std::size_t i, auto n) {
-      for (std::size_t r = 0; r < lanes; ++r) {
-        const auto v = simd::load_lanes<Arch>(row[r] + i, n);
-        sums[r] = simd::fma(v, v, sums[r]);
-      }
-    });
-    alignas(batch<T, Arch>) T reduced[lanes];
-    for (std::size_t r = 0; r < lanes; ++r) reduced[r] = simd::reduce_add(sums[r]);
-    return simd::load<Arch, T>(reduced);
+    for (std::size_t r = 0; r < lanes; ++r) { // a row at a time: memory is read in its own order
+      const T* const row = x + (r < rows ? r : rows - 1) * width;
+      auto sum = simd::broadcast<Arch>(T{});
+      for_each_batch<Arch, T>(width, [&](std::size_t i, auto n) {
+        const auto v = simd::load_lanes<Arch>(row + i, n);
+        sum = simd::fma(v, v, sum);
+      });
+      sums[r] = sum;
+    }
+    return simd::reduce_each<Arch, T>(sums);
   }
 }
 

@@ -33,11 +33,20 @@ template <class C>
 using chain_or_neutral = std::conditional_t<ChainOfStages<C>, C, neutral_chain>;
 
 /// weights -= what the pointwise stages make of `step` times `scale`, on one piece of both. `step` is spent.
+/// A last stage that can descend by itself does, in one pass.
 template <class Arch, class Chain, class T>
 void descend(const Chain& steps, std::span<T> step, std::size_t offset, chain_state<T>& state,
              const update_context<T>& context, double scale, std::span<T> weights) {
-  const double rest = steps.template update_up_to_scale<Arch>(step, offset, state, context, scale);
-  simd::axpy<Arch>(static_cast<T>(-rest), std::span<const T>(step), weights);
+  bool descended = false;
+  const double rest = steps.template update_up_to_scale<Arch>(
+      step, offset, state, context, scale, [&]<class Stage>(const Stage& stage, double behind) {
+        if constexpr (requires { stage.template descend<Arch>(step, behind, context, weights); }) {
+          stage.template descend<Arch>(step, behind, context, weights);
+          descended = true;
+        }
+        return descended;
+      });
+  if (!descended) simd::axpy<Arch>(static_cast<T>(-rest), std::span<const T>(step), weights);
 }
 
 } // namespace detail
@@ -83,7 +92,7 @@ class training_step {
  public:
   using target = typename LossType::template target<T>;
 
-  training_step(const Model& model, LossType loss, Steps steps, std::size_t chunk = 128)
+  training_step(const Model& model, LossType loss, Steps steps, std::size_t chunk = 320)
       : model_(model),
         loss_(std::move(loss)),
         chain_(std::move(steps)),
@@ -109,8 +118,9 @@ class training_step {
   ///           number of rows, in each of two neighbours
   bounded_sum sum_of(std::size_t most_rows, double expected_batch) const {
     const double u = std::numeric_limits<T>::epsilon() / 2, rows = static_cast<double>(most_rows),
-                 chunk = std::min(rows, static_cast<double>(memory_.capacity()));
-    const double sums = rows * (chunk + rows / std::max(chunk, 1.0) + 6);
+                 whole = std::min(rows, static_cast<double>(memory_.capacity())),
+                 part = std::min(rows, static_cast<double>(part_of_many()));
+    const double sums = std::max(whole * (whole + 7), rows * (part + rows / std::max(part, 1.0) + 6));
     const double norms = static_cast<double>(model_.longest_norm()) / 2 + 8;
     return {gradient_.size(), u * (sums + norms) * 1.001, count_deviation(expected_batch)};
   }
@@ -152,10 +162,10 @@ class training_step {
             [&](std::size_t offset, std::span<T> piece) { apply(p, state, offset, piece, scale); });
     } else {
       std::ranges::fill(gradient_, T{});
-      for (std::size_t first = 0; first < batch.size(); first += memory_.capacity()) {
-        const auto part = batch.subspan(first, std::min(memory_.capacity(), batch.size() - first));
+      for (std::size_t first = 0; first < batch.size(); first += part_of_many()) {
+        const auto part = batch.subspan(first, std::min(part_of_many(), batch.size() - first));
         loss += deltas(p, state.step, data, targets, part, first, seed);
-        if constexpr (Chain::mechanisms > 0) // a sum of sums: less rounding to account for
+        if constexpr (Chain::mechanisms > 0) // a sum of sums
           model_.template piecewise<Arch>(
               part.size(), rows_, memory_, std::span<T>(room_), [&](std::size_t offset, std::span<T> piece) {
                 simd::axpy<Arch>(T{1}, std::span<const T>(piece),
@@ -179,6 +189,12 @@ class training_step {
  private:
   /// Scalars of gradient that a chain works on at a time: with the weights and two slots, an L1.
   static constexpr std::size_t piece_in_cache = 2048;
+
+  /// Rows at a time of a batch that fills more than one chunk. Under noise, sums of about as many rows as there
+  /// are sums: less rounding to account for.
+  std::size_t part_of_many() const noexcept {
+    return Chain::mechanisms > 0 ? (memory_.capacity() + 2) / 3 : memory_.capacity();
+  }
 
   /// Forward and backward over the rows that `batch` names, the first of which is number `first` of
   /// the whole batch. Leaves their deltas on the tape and returns the sum of their losses.
