@@ -277,9 +277,9 @@ class chain_of {
   /// The number that all pointwise stages together multiply the gradient by in this step; nothing
   /// if one of them does more. A kernel then descends without writing the gradient down.
   std::optional<double> scaling(std::uint64_t step) const {
-    const auto [last, behind] = last_to_do_more(step);
-    if (last < sizeof...(S)) return std::nullopt;
-    return behind;
+    const auto last = last_to_do_more(step);
+    if (last.stage < sizeof...(S)) return std::nullopt;
+    return last.behind;
   }
 
   /// Runs the pointwise stages, in order, over parameters [offset, offset + slice.size()).
@@ -298,7 +298,7 @@ class chain_of {
   double update_up_to_scale(std::span<T> slice, std::size_t offset, chain_state<T>& state,
                             const update_context<T>& context, double factor,
                             const Finish& finish = {}) const {
-    const auto [last, behind] = last_to_do_more(context.step);
+    const auto last = last_to_do_more(context.step);
     std::size_t slot = 0, i = 0;
     stages_.for_each([&]<class Stage>(const Stage& stage) {
       if constexpr (Schedule<Stage>) {
@@ -311,7 +311,7 @@ class chain_of {
           factor = 1;
           T* const first = Stage::slots ? state.slots.data() + slot * state.parameters + offset : nullptr;
           const state_slice<T> own(first, state.parameters, slice.size());
-          if (const bool finished = i == last && finish(stage, behind); !finished) {
+          if (const bool finished = i == last.stage && finish(stage, last.behind); !finished) {
             if constexpr (std::is_void_v<Arch>)
               stage.update(slice, offset, own, context);
             else if constexpr (requires { stage.template update<Arch>(slice, offset, own, context); })
@@ -330,13 +330,17 @@ class chain_of {
  private:
   /// The last stage that does more than multiply in this step, or sizeof...(S), and what those behind it
   /// multiply by.
-  std::pair<std::size_t, double> last_to_do_more(std::uint64_t step) const {
-    std::pair<std::size_t, double> found{sizeof...(S), 1.0};
+  struct last_worker {
+    std::size_t stage = sizeof...(S);
+    double behind = 1;
+  };
+  last_worker last_to_do_more(std::uint64_t step) const {
+    last_worker found;
     std::size_t i = 0;
     stages_.for_each([&]<class Stage>(const Stage& stage) {
       if constexpr (Pointwise<Stage>) {
         if (const std::optional<double> own = detail::scaling_of(stage, step))
-          found.second *= *own;
+          found.behind *= *own;
         else
           found = {i, 1.0};
       }
