@@ -9,6 +9,7 @@
 #include <privet/crypto/fixed_base.hpp>
 #include <privet/crypto/modulus.hpp>
 #include <privet/crypto/paillier.hpp>
+#include <privet/crypto/random_words.hpp>
 #include <privet/crypto/slots.hpp>
 #include <privet/random/normal.hpp>
 #include <privet/random/replayable.hpp>
@@ -24,10 +25,9 @@ using namespace privet;
 constexpr std::size_t batch = 8;
 
 std::vector<std::uint64_t> random_words(std::size_t n, std::uint64_t seed) {
-  std::vector<std::uint32_t> halves(2 * n);
-  replayable_random(seed).fill(halves);
+  replayable_random source(seed);
   std::vector<std::uint64_t> out(n);
-  for (std::size_t i = 0; i < n; ++i) out[i] = halves[2 * i] | std::uint64_t{halves[2 * i + 1]} << 32;
+  fill_words(source, out);
   return out;
 }
 
@@ -69,53 +69,46 @@ void time_gmp(compare::table& table, const compare::job& job, const peers::modul
   table.time(job, peers::gmp_name() + how, [work] { work({}); });
 }
 
+/// Whether everybody knows the exponent, as in r^n.
+enum class exponents { secret, open };
+
 /// Eight powers with one exponent of half the modulus' size.
 template <class Arch>
-void modexp(compare::table& table, const std::string& kernel, std::size_t bits) {
-  const compare::job job{.name = "modexp " + std::to_string(bits) + kernel};
+void modexp(compare::table& table, const std::string& kernel, std::size_t bits, exponents who) {
+  const bool open = who == exponents::open;
+  const compare::job job{.name = (open ? "modexp public " : "modexp ") + std::to_string(bits) + kernel};
   const task of(bits);
   const modulus<Arch> n(of.n);
-  const auto base = n.enter(of.a);
+  const auto power = [=, base = n.enter(of.a), exponent = of.exponent](residues<Arch>& out) {
+    if (open)
+      n.power_public(base, exponent, bits / 2, out);
+    else
+      n.power(base, exponent, bits / 2, out);
+  };
   residues<Arch> out;
-  n.power(base, of.exponent, bits / 2, out);
+  power(out);
   const auto expected = plain(n, out);
-  table.time(job, compare::ours,
-             [=, exponent = of.exponent]() mutable { n.power(base, exponent, bits / 2, out); });
+  table.time(job, compare::ours, [=]() mutable { power(out); });
   if constexpr (PEER_GMP) {
     time_gmp(table, job, peers::gmp_power(of.n, of.a, of.exponent), expected);
-    if (kernel.empty())
+    if (!open && kernel.empty())
       time_gmp(table, job, peers::gmp_power(of.n, of.a, of.exponent, true), expected, " mpz_powm_sec");
   }
-  if constexpr (std::same_as<Arch, simd::scalar>) {
+  if (std::same_as<Arch, simd::scalar> && !open) {
     std::vector<bigint> numbers;
     std::vector<std::uint64_t> found;
-    const bigint modulus = from_words(of.n), power = from_words(of.exponent);
+    const bigint modulus = from_words(of.n), exponent = from_words(of.exponent);
     for (std::size_t i = 0; i < batch; ++i)
       numbers.push_back(from_words(std::span(of.a).subspan(i * of.n.size(), of.n.size())));
     for (const auto& number : numbers) {
-      const auto words = to_words(power_modulo(number, power, modulus), of.n.size());
+      const auto words = to_words(power_modulo(number, exponent, modulus), of.n.size());
       found.insert(found.end(), words.begin(), words.end());
     }
     compare_results(table, job.name, "Boost", expected, found);
     table.time(job, "Boost cpp_int powm", [=] {
-      for (const auto& number : numbers) benchmark::DoNotOptimize(power_modulo(number, power, modulus));
+      for (const auto& number : numbers) benchmark::DoNotOptimize(power_modulo(number, exponent, modulus));
     });
   }
-}
-
-/// The same where everybody knows the exponent, as in r^n.
-template <class Arch>
-void public_modexp(compare::table& table, const std::string& kernel, std::size_t bits) {
-  const compare::job job{.name = "modexp public " + std::to_string(bits) + kernel};
-  const task of(bits);
-  const modulus<Arch> n(of.n);
-  const auto base = n.enter(of.a);
-  residues<Arch> out;
-  n.power_public(base, of.exponent, bits / 2, out);
-  const auto expected = plain(n, out);
-  table.time(job, compare::ours,
-             [=, exponent = of.exponent]() mutable { n.power_public(base, exponent, bits / 2, out); });
-  if constexpr (PEER_GMP) time_gmp(table, job, peers::gmp_power(of.n, of.a, of.exponent), expected);
 }
 
 /// 64 products into a sum of ciphertexts that stays as it is: an addition of plaintexts.
@@ -222,8 +215,8 @@ void update(compare::table& table) {
 
 template <class Arch>
 void rows(compare::table& table, const std::string& kernel) {
-  for (const std::size_t bits : {2048u, 4096u, 6144u}) modexp<Arch>(table, kernel, bits);
-  for (const std::size_t bits : {4096u, 6144u}) public_modexp<Arch>(table, kernel, bits);
+  for (const std::size_t bits : {2048u, 4096u, 6144u}) modexp<Arch>(table, kernel, bits, exponents::secret);
+  for (const std::size_t bits : {4096u, 6144u}) modexp<Arch>(table, kernel, bits, exponents::open);
   for (const std::size_t bits : {4096u, 6144u}) add<Arch>(table, kernel, bits);
   for (const std::size_t bits : {4096u, 6144u}) fixed<Arch>(table, kernel, bits);
 }

@@ -3,8 +3,6 @@
 
 #include <privet/simd/arch.hpp>
 
-#include <benchmark/benchmark.h>
-
 #include <malloc.h>
 #include <sched.h>
 #include <unistd.h>
@@ -81,8 +79,9 @@ inline double multiply_add_peak() {
   constexpr std::size_t chains = privet::simd::registers == 32 ? 24 : 12; // latency times units, and more
   constexpr std::size_t rounds = 200'000, blocks = 100;
   auto a = privet::simd::broadcast<arch>(0.999f), b = privet::simd::broadcast<arch>(1e-3f);
-  benchmark::DoNotOptimize(a);
-  benchmark::DoNotOptimize(b);
+  const auto keep = [](auto& value) { asm volatile("" : "+m"(value) : : "memory"); };
+  keep(a);
+  keep(b);
   double best = 1e300;
   for (std::size_t block = 0; block < blocks; ++block) {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -90,7 +89,7 @@ inline double multiply_add_peak() {
       privet::simd::batch<float, arch> sum[] = {privet::simd::broadcast<arch>(static_cast<float>(I))...};
       const double start = cpu_seconds();
       for (std::size_t r = 0; r < rounds; ++r) ((sum[I] = privet::simd::fma(sum[I], a, b)), ...);
-      (benchmark::DoNotOptimize(sum[I]), ...);
+      (keep(sum[I]), ...);
       best = std::min(best, cpu_seconds() - start);
     }(std::make_index_sequence<chains>{});
   }

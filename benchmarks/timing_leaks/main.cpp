@@ -1,6 +1,7 @@
 // `./dev bench timing-leaks [--quick] [REGEX]`: does the time of what handles secrets depend on them? For every
 // operation, fixed secrets against random ones (measure.hpp), three times. docs/crypto/timing.md
 
+#include "../support/machine.hpp"
 #include "measure.hpp"
 
 #include <privet/core/hmac.hpp>
@@ -14,9 +15,6 @@
 #include <privet/crypto/words.hpp>
 #include <privet/random/system.hpp>
 #include <privet/simd/montgomery.hpp>
-
-#include <malloc.h>
-#include <sched.h>
 
 #include <array>
 #include <cmath>
@@ -399,17 +397,6 @@ void packing_rows(table& rows) {
       });
 }
 
-/// Pins the process to its last core: -1 if it may not.
-int pin_to_one_core() {
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return -1;
-  int core = CPU_SETSIZE - 1;
-  while (core > 0 && !CPU_ISSET(core, &allowed)) --core;
-  CPU_ZERO(&allowed);
-  CPU_SET(core, &allowed);
-  return sched_setaffinity(0, sizeof allowed, &allowed) == 0 ? core : -1;
-}
-
 template <class Arch>
 void paillier_of(table& rows, const std::string& kernel, std::size_t bits, std::size_t keys) {
   paillier_rows<Arch> all(kernel, bits, keys);
@@ -431,9 +418,8 @@ int main(int argc, char** argv) try {
     else
       return std::fprintf(stderr, "usage: timing-leaks [--quick] [REGEX of rows]\n"), 2;
   }
-  mallopt(M_MMAP_THRESHOLD, 32 << 20); // so that no run waits for the system to give or take memory
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  const int core = pin_to_one_core();
+  machine::keep_freed_memory(); // so that no run waits for the system to give or take memory
+  const int core = machine::pin_to_one_core();
   std::printf("Fixed against random secrets; Welch's t, the largest of seven crops, three times; core %d\n",
               core);
   std::printf("passes: |t| < %.1f three times. Planted leaks must give |t| > %.0f three times.\n\n",

@@ -1,5 +1,6 @@
 #include "support/catch.hpp"
 #include "support/paillier.hpp"
+#include "support/refused.hpp"
 
 #include <privet/crypto/certified_key.hpp>
 #include <privet/random/system.hpp>
@@ -28,9 +29,7 @@ TEST_CASE("a key is believed as far as its certificate says") {
   CHECK_FALSE(certified_key(seen, modest, authority.public_key()).value().blum());
 
   const auto refused = [&](const paillier_public_key& key, const key_certificate& c) {
-    const auto made = certified_key(key, c, authority.public_key());
-    REQUIRE_FALSE(made.has_value());
-    CHECK(made.error().kind == fault::message);
+    test::refused(certified_key(key, c, authority.public_key()), fault::message);
   };
   refused(seen, certify(server, statement_of(known)));
   refused(paillier_secret_key::generate(256, source, small).public_key(), certificate); // a swapped key

@@ -1,4 +1,5 @@
 #include "support/catch.hpp"
+#include "support/refused.hpp"
 
 #include <privet/crypto/enrolment.hpp>
 #include <privet/random/system.hpp>
@@ -43,10 +44,7 @@ TEST_CASE("a signed list of offices survives its bytes and knows its offices") {
 TEST_CASE("no office is enrolled twice, nameless or under another authority") {
   three_offices t;
   const auto refused = [&](const std::vector<enrolled_office>& list) {
-    const auto made = enrolment::of(list);
-    REQUIRE_FALSE(made.has_value());
-    CHECK(made.error().kind == fault::argument);
-    return made.error().message;
+    return test::refused(enrolment::of(list), fault::argument);
   };
   auto list = t.list;
   list.push_back({"Wels", t.list[0].key});

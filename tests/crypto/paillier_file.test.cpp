@@ -1,21 +1,16 @@
 #include "support/catch.hpp"
 #include "support/paillier.hpp"
+#include "support/refused.hpp"
 
 #include <privet/crypto/paillier_file.hpp>
 
 using namespace privet;
+using test::refused;
 using test::paillier::small;
 
 namespace {
 
 paillier_secret_key key_of(std::size_t bits) { return test::paillier::secret_key(bits); }
-
-template <class T>
-std::string refused(const result<T>& outcome, fault kind) {
-  REQUIRE_FALSE(outcome.has_value());
-  CHECK(outcome.error().kind == kind);
-  return outcome.error().message;
-}
 
 std::vector<std::byte> plain(const wiped_bytes& bytes) { return {bytes.begin(), bytes.end()}; }
 

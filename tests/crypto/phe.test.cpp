@@ -1,4 +1,5 @@
 #include "support/catch.hpp"
+#include "support/refused.hpp"
 
 #include <privet/core/file.hpp>
 #include <privet/crypto/phe.hpp>
@@ -8,6 +9,7 @@
 #include <type_traits>
 
 using namespace privet;
+using test::refused;
 
 namespace {
 
@@ -26,13 +28,6 @@ const bigint toy("0xdc9f6996dd77492f8d290c88da596131");
 
 bool same_bits(double a, double b) {
   return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
-}
-
-template <class T>
-std::string refused(const result<T>& outcome, fault kind = fault::format) {
-  REQUIRE_FALSE(outcome.has_value());
-  CHECK(outcome.error().kind == kind);
-  return outcome.error().message;
 }
 
 } // namespace

@@ -9,6 +9,15 @@
 
 using namespace privet;
 
+namespace {
+struct counting_words { // a source whose words are 0, 1, 2, ...
+  std::uint32_t next = 0;
+  void fill(std::span<std::uint32_t> words) {
+    for (auto& w : words) w = next++;
+  }
+};
+} // namespace
+
 TEST_CASE("words are filled low half first, in pieces of any length") {
   for (const std::size_t count : {0u, 1u, 31u, 32u, 33u, 100u}) {
     replayable_random whole(5), halves(5);
@@ -68,4 +77,12 @@ TEST_CASE("numbers below a bound are uniform and below it") {
     beyond_one_word = beyond_one_word || out[0] >> 63 != 0;
   }
   CHECK(beyond_one_word);
+}
+
+TEST_CASE("bytes drawn are those of the source's words") {
+  counting_words source;
+  std::array<std::byte, 150> out{};
+  detail::fill_bytes(source, out);
+  for (std::size_t i = 0; i + 4 <= out.size(); i += 4) CHECK(std::to_integer<unsigned>(out[i]) == i / 4);
+  CHECK(source.next == 38); // 150 bytes of 4 each, no word dropped between pieces
 }

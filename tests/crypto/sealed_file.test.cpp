@@ -1,4 +1,5 @@
 #include "support/catch.hpp"
+#include "support/refused.hpp"
 
 #include <privet/crypto/sealed_file.hpp>
 #include <privet/random/system.hpp>
@@ -7,6 +8,7 @@
 #include <type_traits>
 
 using namespace privet;
+using test::refused;
 namespace fs = std::filesystem;
 
 namespace {
@@ -28,13 +30,6 @@ struct scratch {
     return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder), fs::directory_iterator{}));
   }
 };
-
-template <class T>
-std::string refused(const result<T>& outcome, fault kind) {
-  REQUIRE_FALSE(outcome.has_value());
-  CHECK(outcome.error().kind == kind);
-  return outcome.error().message;
-}
 
 } // namespace
 

@@ -1,10 +1,12 @@
 #include "support/catch.hpp"
 #include "support/paillier.hpp"
+#include "support/refused.hpp"
 
 #include <privet/crypto/share_file.hpp>
 #include <privet/random/system.hpp>
 
 using namespace privet;
+using test::refused;
 using test::paillier::small;
 
 namespace {
@@ -12,13 +14,6 @@ namespace {
 dealt_paillier_key deal(const quorum& of) {
   static const auto fresh = [] { return paillier_secret_key::generate(256, thread_system_random(), small); };
   return paillier_dealer::deal(fresh(), of, thread_system_random());
-}
-
-template <class T>
-std::string refused(const result<T>& outcome, fault kind = fault::format) {
-  REQUIRE_FALSE(outcome.has_value());
-  CHECK(outcome.error().kind == kind);
-  return outcome.error().message;
 }
 
 } // namespace

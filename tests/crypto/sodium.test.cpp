@@ -1,7 +1,6 @@
 #include "support/catch.hpp"
 
 #include <privet/crypto/sodium.hpp>
-#include <privet/random/system.hpp>
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,15 +9,6 @@
 #include <type_traits>
 
 using namespace privet;
-
-namespace {
-struct counting_words { // a source whose words are 0, 1, 2, ...
-  std::uint32_t next = 0;
-  void fill(std::span<std::uint32_t> words) {
-    for (auto& w : words) w = next++;
-  }
-};
-} // namespace
 
 TEST_CASE("secret_bytes begins with zeros, is aligned, moves and never copies") {
   static_assert(!std::is_copy_constructible_v<secret_bytes> && !std::is_copy_assignable_v<secret_bytes>);
@@ -75,11 +65,3 @@ TEST_CASE("the bytes behind a secret are no memory, and freed secrets are gone")
   CHECK(dies([&] { *const_cast<volatile std::byte*>(p) = std::byte{1}; }));
 }
 #endif
-
-TEST_CASE("bytes drawn are those of the source's words") {
-  counting_words source;
-  std::array<std::byte, 150> out{};
-  detail::fill_bytes(source, out);
-  for (std::size_t i = 0; i + 4 <= out.size(); i += 4) CHECK(std::to_integer<unsigned>(out[i]) == i / 4);
-  CHECK(source.next == 38); // 150 bytes of 4 each, no word dropped between pieces
-}

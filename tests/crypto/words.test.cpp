@@ -50,6 +50,14 @@ bigint power_of_two(std::size_t bits) { return bigint(1) << static_cast<unsigned
 
 } // namespace
 
+TEST_CASE("bits of words are those of the number, within a word, across two and above the last") {
+  const auto a = test::random_words(3, 7);
+  for (std::size_t at = 0; at <= 260; ++at)
+    for (unsigned bits = 0; bits <= 64; ++bits)
+      CHECK(detail::bits_at(a, at, bits) ==
+            (from_words(a) >> static_cast<unsigned>(at)) % power_of_two(bits));
+}
+
 TEST_CASE("sums, differences and comparisons of words are those of the numbers") {
   for (const std::size_t size : {1u, 2u, 3u, 8u, 33u})
     for (const auto& a : numbers(size))
@@ -127,7 +135,7 @@ TEST_CASE("the length of a number is that of its highest bit") {
 TEST_CASE("secret words are wiped before their memory is given back") {
   watched_bytes_given_back = 0;
   {
-    std::vector<watched, wiping_allocator<watched>> words(3, watched{ones});
+    wiped_vector<watched> words(3, watched{ones});
     words.resize(40, watched{ones}); // outgrown
     const auto moved = std::move(words);
   }

@@ -24,4 +24,22 @@ wipe(std::span<T, N> secret) noexcept {
 #endif
 }
 
+namespace detail {
+
+/// Wipes memory when its scope ends, by an exception too, unless what lies there is to be kept.
+template <class T>
+class wiped_at_exit {
+ public:
+  explicit wiped_at_exit(std::span<T> secret) noexcept : secret_(secret) {}
+  wiped_at_exit(const wiped_at_exit&) = delete;
+  wiped_at_exit& operator=(const wiped_at_exit&) = delete;
+  ~wiped_at_exit() { wipe(secret_); }
+  void keep() noexcept { secret_ = {}; }
+
+ private:
+  std::span<T> secret_;
+};
+
+} // namespace detail
+
 } // namespace privet

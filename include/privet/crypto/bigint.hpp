@@ -1,5 +1,5 @@
 #pragma once
-// Integers of any size, and the gateway to Boost.Multiprecision: nobody else names it.
+// Integers of any size, and the gateway to Boost.Multiprecision: but for gmp.hpp, nobody else names it.
 
 #include <privet/core/error.hpp>
 #include <privet/core/result.hpp>

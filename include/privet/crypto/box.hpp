@@ -2,6 +2,7 @@
 // Bytes on their way between holders of one key: XChaCha20-Poly1305.
 
 #include <privet/core/result.hpp>
+#include <privet/crypto/random_words.hpp>
 #include <privet/crypto/sodium.hpp>
 
 #include <algorithm>

@@ -29,10 +29,8 @@ class cohort_secret {
   template <class Source>
   static cohort_secret draw(Source& source) {
     detail::check_key_source(source);
-    detail::secret_array<std::uint32_t, 8> words;
-    source.fill(words.all());
     detail::secret_array<std::byte, size> bytes;
-    for (std::size_t i = 0; i < 8; ++i) store_little(words.get()[i], bytes.all().data() + 4 * i);
+    detail::fill_bytes(source, bytes.all());
     return cohort_secret(bytes.all());
   }
 

@@ -138,7 +138,7 @@ result<std::size_t> to_fixed_update(const packing& how, example_weight weight, s
   require(out.size() == x.size(), fault::shape, "fixed-point update of ", x.size(), " numbers: room for ",
           out.size());
   const double w = weight.value();
-  detail::wiped_unless_kept<std::int64_t> guard(out);
+  detail::wiped_at_exit<std::int64_t> guard(out);
   const auto found = detail::fixed_run<Arch>(how, w, x, rounding, out.data());
   if (found.refused != 0) return detail::refused_number(how, w, x, 0);
   guard.keep();

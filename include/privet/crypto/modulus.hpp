@@ -192,7 +192,7 @@ class modulus {
     require(exponent.size() * 64 >= bits, fault::shape, "modulus: an exponent of ", exponent.size(),
             " words for ", bits, " bits");
     check(base);
-    while (bits > 0 && detail::bits_at(exponent.data(), exponent.size(), bits - 1, 1) == 0) --bits;
+    while (bits > 0 && detail::bits_at(exponent, bits - 1, 1) == 0) --bits;
     const unsigned width = detail::sliding_width(bits);
     const std::size_t entries = std::size_t{1} << (width - 1), numbers = 2 + entries;
     word *const room = workspace(out, numbers), *const table = room + kernel_room() + 2 * group_size();
@@ -341,7 +341,7 @@ class modulus {
   static void read_digits(const word* exponents, std::size_t size, std::size_t stride, std::size_t last,
                           std::size_t position, unsigned width, word* digits) noexcept {
     for (std::size_t lane = 0; lane < lanes; ++lane)
-      digits[lane] = detail::bits_at(exponents + std::min(lane, last) * stride, size, position, width);
+      digits[lane] = detail::bits_at({exponents + std::min(lane, last) * stride, size}, position, width);
   }
 
   void raise(const batch& base, const word* exponents, std::size_t exponent_size, std::size_t stride,
@@ -404,39 +404,47 @@ class modulus {
       std::copy_n(table + (b * entries + entry) * piece, piece, to + b * piece);
   }
 
+  /// A product in the making, in `room`: 1 until its first factor.
+  struct running_product {
+    void square() noexcept {
+      if (!started) return;
+      of.square(all, next, room);
+      std::swap(all, next);
+    }
+    void multiply(const word* factor) noexcept {
+      if (started) {
+        of.multiply(all, factor, next, room);
+        std::swap(all, next);
+      } else {
+        of.copy(factor, all);
+        started = true;
+      }
+    }
+    const word* value() const noexcept { return started ? all : of.r_.data(); }
+
+    const modulus& of;
+    word *room, *all = room + of.kernel_room(), *next = all + of.group_size();
+    bool started = false;
+  };
+
   /// The power by a public exponent, from windows that begin and end with a bit of 1; `table` has the odd powers.
   const word* slide(std::span<const std::uint64_t> exponent, std::size_t bits, unsigned width,
                     const word* table, word* room) const noexcept {
-    if (bits == 0) return r_.data();
-    word *all = room + kernel_room(), *next = all + group_size();
-    const auto take_square = [&] {
-      square(all, next, room);
-      std::swap(all, next);
-    };
-    bool started = false;
+    running_product all{*this, room};
     for (std::size_t end = bits; end > 0;) { // the bits below `end` are left
       std::size_t begin = end - std::min<std::size_t>(width, end);
-      const auto bit = [&](std::size_t i) { return detail::bits_at(exponent.data(), exponent.size(), i, 1); };
+      const auto bit = [&](std::size_t i) { return detail::bits_at(exponent, i, 1); };
       if (bit(end - 1) == 0) {
-        take_square();
+        all.square();
         --end;
         continue;
       }
       while (bit(begin) == 0) ++begin;
-      const std::uint64_t digit =
-          detail::bits_at(exponent.data(), exponent.size(), begin, static_cast<unsigned>(end - begin));
-      const word* factor = table + digit / 2 * group_size();
-      for (; started && end > begin; --end) take_square();
-      end = begin;
-      if (started) {
-        multiply(all, factor, next, room);
-        std::swap(all, next);
-      } else {
-        copy(factor, all);
-        started = true;
-      }
+      const std::uint64_t digit = detail::bits_at(exponent, begin, static_cast<unsigned>(end - begin));
+      for (; end > begin; --end) all.square();
+      all.multiply(table + digit / 2 * group_size());
     }
-    return all;
+    return all.value();
   }
 
   /// A public weight as odd digits up to 7, each at the bit where its window ends.
@@ -470,26 +478,13 @@ class modulus {
   }
   /// The product of the powers that the windows stand for; it lies in `room`, or is 1.
   const word* product_of_windows(std::span<const windows> of, word* table, word* room) const noexcept {
-    word *all = room + kernel_room(), *next = all + group_size();
-    bool started = false;
+    running_product all{*this, room};
     for (std::size_t bit = 32; bit-- > 0;) {
-      if (started) {
-        square(all, next, room);
-        std::swap(all, next);
-      }
-      for (std::size_t i = 0; i < of.size(); ++i) {
-        if (of[i].digits[bit] == 0) continue;
-        const word* factor = odd_power(table, i, of[i].digits[bit] / 2u);
-        if (started) {
-          multiply(all, factor, next, room);
-          std::swap(all, next);
-        } else {
-          copy(factor, all);
-          started = true;
-        }
-      }
+      all.square();
+      for (std::size_t i = 0; i < of.size(); ++i)
+        if (of[i].digits[bit] != 0) all.multiply(odd_power(table, i, of[i].digits[bit] / 2u));
     }
-    return started ? all : r_.data();
+    return all.value();
   }
 
   std::size_t bits_ = 0;

@@ -20,57 +20,55 @@
 namespace privet {
 
 namespace detail {
-struct ciphertext_access;
-}
 
-/// Encrypted numbers of one key, in Montgomery form modulo n^2: adding costs one product each. They are made
-/// by an encryptor or read by `paillier_evaluator::read`, and written by its `write`.
-template <class Arch = simd::default_arch, std::size_t S = 1>
-class ciphertexts {
+struct ciphertext_access;
+
+/// Numbers modulo n^(s+1) and whose they are.
+template <class Arch>
+class numbers_of_key {
  public:
-  ciphertexts() = default;
   std::size_t size() const noexcept { return numbers_.size(); }
   /// Fingerprint of their key.
   const digest& key() const noexcept { return key_; }
 
  private:
-  friend detail::ciphertext_access;
+  friend ciphertext_access;
   residues<Arch> numbers_;
   digest key_{};
+};
+
+} // namespace detail
+
+/// Encrypted numbers of one key, in Montgomery form modulo n^2: adding costs one product each. They are made
+/// by an encryptor or read by `paillier_evaluator::read`, and written by its `write`.
+template <class Arch = simd::default_arch, std::size_t S = 1>
+class ciphertexts : public detail::numbers_of_key<Arch> {
+ public:
+  ciphertexts() = default; // declared: no aggregate, which nude ones could be put into
 };
 
 /// Numbers in the form of ciphertexts, 1 + m n, that hide nothing: whoever sees them reads m. They can be
 /// added to ciphertexts and encrypted by an encryptor; there is no way to write them.
 template <class Arch = simd::default_arch, std::size_t S = 1>
-class nude_ciphertexts {
+class nude_ciphertexts : public detail::numbers_of_key<Arch> {
  public:
   nude_ciphertexts() = default;
-  std::size_t size() const noexcept { return numbers_.size(); }
-  const digest& key() const noexcept { return key_; }
-
- private:
-  friend detail::ciphertext_access;
-  residues<Arch> numbers_;
-  digest key_{};
 };
 
 namespace detail {
 
 /// For the nouns of this room that make ciphertexts or open them.
 struct ciphertext_access {
-  template <std::size_t S = 1, class Arch>
-  static ciphertexts<Arch, S> make(residues<Arch> numbers, const digest& key) {
-    ciphertexts<Arch, S> out;
+  template <class Ciphertexts, class Arch>
+  static Ciphertexts make_as(residues<Arch> numbers, const digest& key) {
+    Ciphertexts out;
     out.numbers_ = std::move(numbers);
     out.key_ = key;
     return out;
   }
   template <std::size_t S = 1, class Arch>
-  static nude_ciphertexts<Arch, S> make_nude(residues<Arch> numbers, const digest& key) {
-    nude_ciphertexts<Arch, S> out;
-    out.numbers_ = std::move(numbers);
-    out.key_ = key;
-    return out;
+  static ciphertexts<Arch, S> make(residues<Arch> numbers, const digest& key) {
+    return make_as<ciphertexts<Arch, S>>(std::move(numbers), key);
   }
   template <class Ciphertexts>
   static auto& numbers(Ciphertexts& of) noexcept {
@@ -188,7 +186,7 @@ class paillier_evaluator {
 
   /// 1 + m n for each plain number.
   nude_ciphertexts<Arch, S> nude(std::span<const std::uint64_t> plain) const {
-    return detail::ciphertext_access::make_nude<S>(entered(plain), key_.fingerprint());
+    return detail::ciphertext_access::make_as<nude_ciphertexts<Arch, S>>(entered(plain), key_.fingerprint());
   }
 
   /// Encrypted sums a[i] + b[i], or a[i] + b[0] when b is one number.

@@ -19,7 +19,7 @@
 namespace privet {
 
 /// Bytes of a secret, wiped before their memory goes back.
-using wiped_bytes = std::vector<std::byte, wiping_allocator<std::byte>>;
+using wiped_bytes = wiped_vector<std::byte>;
 
 /// As in crypto/phe.hpp: exponents beyond are refused.
 inline constexpr std::int32_t most_file_exponent = 65'536;

@@ -10,11 +10,13 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 namespace privet {
 
 namespace detail {
+
 /// One error for each type of source, however much is made with it.
 template <class Source>
 void check_key_source(const Source&) {
@@ -23,6 +25,20 @@ void check_key_source(const Source&) {
       "[P003 replayable-key] whoever can replay this source has the key, or reads what is encrypted: draw "
       "from a system_random. docs/errors/P003.md");
 }
+
+/// Fills `out` from a source of words; the words in between are wiped.
+template <RandomSource Source>
+void fill_bytes(Source& source, std::span<std::byte> out) {
+  std::array<std::uint32_t, 16> words;
+  const wiped_at_exit<std::uint32_t> guard{std::span(words)};
+  while (!out.empty()) {
+    const std::size_t count = std::min(out.size(), sizeof words);
+    source.fill(std::span(words).first((count + 3) / 4));
+    std::memcpy(out.data(), words.data(), count);
+    out = out.subspan(count);
+  }
+}
+
 } // namespace detail
 
 /// Fills words of 64 bits; of each two words drawn the first is the lower half.

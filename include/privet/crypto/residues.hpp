@@ -71,20 +71,10 @@ class residues {
 
 namespace detail {
 
-/// `width` bits of a number from bit `position` on. Its words may be secret, where they are read is not.
-inline std::uint64_t bits_at(const std::uint64_t* words, std::size_t size, std::size_t position,
-                             unsigned width) noexcept {
-  const std::size_t word = position / 64, shift = position % 64;
-  if (word >= size) return 0;
-  std::uint64_t bits = words[word] >> shift;
-  if (shift + width > 64 && word + 1 < size) bits |= words[word + 1] << (64 - shift);
-  return width < 64 ? bits & ((std::uint64_t{1} << width) - 1) : bits;
-}
-
 /// Digits of `digit` bits, `stride` apart, from words.
 inline void digits_from_words(const std::uint64_t* words, std::size_t size, unsigned digit,
                               std::uint64_t* out, std::size_t count, std::size_t stride) noexcept {
-  for (std::size_t i = 0; i < count; ++i) out[i * stride] = bits_at(words, size, i * digit, digit);
+  for (std::size_t i = 0; i < count; ++i) out[i * stride] = bits_at({words, size}, i * digit, digit);
 }
 
 /// Words from digits that are below 2^digit.

@@ -2,6 +2,7 @@
 // Secrets at rest: a file that opens with a passphrase and no other way. POSIX.
 
 #include <privet/core/file.hpp>
+#include <privet/crypto/random_words.hpp>
 #include <privet/crypto/sodium.hpp>
 
 #include <algorithm>

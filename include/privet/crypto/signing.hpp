@@ -4,6 +4,7 @@
 #include <privet/core/bytes.hpp>
 #include <privet/core/result.hpp>
 #include <privet/core/sha256.hpp>
+#include <privet/crypto/random_words.hpp>
 #include <privet/crypto/sodium.hpp>
 
 #include <algorithm>

@@ -7,7 +7,7 @@
 #include <privet/crypto/cohort_key.hpp>
 #include <privet/crypto/fixed_update.hpp>
 #include <privet/crypto/packing.hpp>
-#include <privet/crypto/secret_memory.hpp>
+#include <privet/crypto/words.hpp>
 #include <privet/simd/arch.hpp>
 
 #include <algorithm>
@@ -27,17 +27,6 @@ struct canary_stamp {
 
 namespace detail {
 
-inline constexpr std::uint64_t low_bits(std::uint32_t bits) noexcept {
-  return bits >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
-}
-
-/// `bits` bits of a little-endian number from bit `at` on; they may reach into the next word.
-inline std::uint64_t bits_at(std::span<const std::uint64_t> words, std::size_t at,
-                             std::uint32_t bits) noexcept {
-  const std::size_t word = at / 64, shift = at % 64;
-  const std::uint64_t next = word + 1 < words.size() ? words[word + 1] : 0;
-  return (words[word] >> shift | next << 1 << (63 - shift)) & low_bits(bits);
-}
 /// Whether any bit from `at` on is set.
 inline bool has_bits_from(std::span<const std::uint64_t> words, std::size_t at) noexcept {
   std::uint64_t found = at / 64 < words.size() ? words[at / 64] >> at % 64 : 0;
@@ -83,12 +72,12 @@ status write_plaintexts(const packing& how, const canary_stamp& stamp, std::size
   require(out.size() == plaintexts * words, fault::shape, "packing of ", count, " numbers: room for ",
           out.size(), " words, ", plaintexts, " plaintexts of ", words, " need ", plaintexts * words);
   require(stamp.client != 0, fault::argument, "packing: client 0 is the server");
-  wiped_unless_kept<std::uint64_t> guard(out);
-  secret_vector<std::uint64_t> canaries(plaintexts);
-  stamp.key.template canaries<Arch>(stamp.round, stamp.client, canaries.all());
-  secret_vector<std::int64_t> integers(slots);
+  wiped_at_exit<std::uint64_t> guard(out);
+  secret_words canaries(plaintexts);
+  stamp.key.template canaries<Arch>(stamp.round, stamp.client, canaries);
+  wiped_vector<std::int64_t> integers(slots);
   for (std::size_t p = 0; p < plaintexts; ++p) {
-    const auto piece = integers.all().first(std::min(slots, count - p * slots));
+    const auto piece = std::span(integers).first(std::min(slots, count - p * slots));
     if (status made = numbers_of(p * slots, piece); !made) return made;
     const auto plaintext = out.subspan(p * words, words);
     write_slots<Arch>(piece, static_cast<std::uint64_t>(how.most()), how.slot_bits, plaintext);
@@ -115,10 +104,10 @@ inline status check_cohort(const packing& how, std::span<const std::uint32_t> co
 template <class Arch>
 void canary_sums(const packing& how, const cohort_key& key, std::uint32_t round,
                  std::span<const std::uint32_t> cohort, std::span<std::uint64_t> out) {
-  secret_vector<std::uint64_t> own(out.size());
+  secret_words own(out.size());
   std::ranges::fill(out, 0);
   for (const std::uint32_t client : cohort) {
-    key.template canaries<Arch>(round, client, own.all());
+    key.template canaries<Arch>(round, client, own);
     for (std::size_t p = 0; p < out.size(); ++p) out[p] += own[p] & low_bits(how.canary_bits());
   }
 }
@@ -215,9 +204,9 @@ status unpack_sum(const packing& how, const cohort_key& key, std::uint32_t round
     return error::of(fault::message, "packed sum of ", sums.size(), " numbers: got ", opened.size(),
                      " words, expected ", plaintexts, " plaintexts of ", words);
 
-  detail::wiped_unless_kept<std::int64_t> guard(sums);
-  detail::secret_vector<std::uint64_t> expected(plaintexts);
-  detail::canary_sums<Arch>(how, key, round, cohort, expected.all());
+  detail::wiped_at_exit<std::int64_t> guard(sums);
+  secret_words expected(plaintexts);
+  detail::canary_sums<Arch>(how, key, round, cohort, expected);
   const std::size_t from = how.canary_offset(), to = from + how.canary_sum_bits();
   std::size_t foreign = plaintexts; // the first one; the loop never ends early
   for (std::size_t p = plaintexts; p-- > 0;) {

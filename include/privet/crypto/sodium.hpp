@@ -3,13 +3,10 @@
 // (CMake: privet::sodium). Guarded memory for secrets, and one name for starting the library.
 
 #include <privet/core/error.hpp>
-#include <privet/core/random_source.hpp>
-#include <privet/core/wipe.hpp>
 
 #include <sodium.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -86,22 +83,5 @@ class secret_bytes {
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
-
-namespace detail {
-
-/// Fills `out` from a source of words; the words in between are wiped.
-template <RandomSource Source>
-void fill_bytes(Source& source, std::span<std::byte> out) {
-  std::array<std::uint32_t, 16> words;
-  while (!out.empty()) {
-    const std::size_t count = std::min(out.size(), sizeof words);
-    source.fill(std::span(words).first((count + 3) / 4));
-    std::memcpy(out.data(), words.data(), count);
-    out = out.subspan(count);
-  }
-  wipe(std::span(words));
-}
-
-} // namespace detail
 
 } // namespace privet

@@ -32,8 +32,11 @@ struct wiping_allocator : aligned_allocator<T> {
   }
 };
 
-/// Words that wipe themselves, on a cache line.
-using secret_words = std::vector<std::uint64_t, wiping_allocator<std::uint64_t>>;
+/// A vector that wipes itself, on a cache line.
+template <class T>
+using wiped_vector = std::vector<T, wiping_allocator<T>>;
+
+using secret_words = wiped_vector<std::uint64_t>;
 
 namespace detail {
 
@@ -51,6 +54,18 @@ __extension__ typedef unsigned __int128 uint128;
   const uint128 sum = static_cast<uint128>(a) * b + c + carry;
   carry = static_cast<std::uint64_t>(sum >> 64);
   return static_cast<std::uint64_t>(sum);
+}
+
+inline constexpr std::uint64_t low_bits(unsigned bits) noexcept {
+  return bits >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
+}
+/// `bits` bits, up to 64, of a number from bit `at` on; zeros above its words. Words may be secret, where they are
+/// read is not.
+inline std::uint64_t bits_at(std::span<const std::uint64_t> words, std::size_t at, unsigned bits) noexcept {
+  const std::size_t word = at / 64, shift = at % 64;
+  if (word >= words.size()) return 0;
+  const std::uint64_t next = word + 1 < words.size() ? words[word + 1] : 0;
+  return (words[word] >> shift | next << 1 << (63 - shift)) & low_bits(bits);
 }
 
 /// 1 / n modulo 2^64 for an odd n. Each step doubles the bits that are right, from the three of n n = 1.

@@ -17,19 +17,6 @@ namespace privet {
 
 namespace detail {
 
-/// Secret memory that is wiped when its scope ends, by an exception too.
-template <class T>
-class wiped_at_exit {
- public:
-  explicit wiped_at_exit(std::span<T> secret) noexcept : secret_(secret) {}
-  wiped_at_exit(const wiped_at_exit&) = delete;
-  wiped_at_exit& operator=(const wiped_at_exit&) = delete;
-  ~wiped_at_exit() { wipe(secret_); }
-
- private:
-  std::span<T> secret_;
-};
-
 /// Calls `f(words, first, count)` for one part of `numbers` normals after the other, with fresh words enough
 /// for it.
 template <std::floating_point T, RandomSource Source, class F>
