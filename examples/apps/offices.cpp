@@ -121,10 +121,15 @@ std::vector<std::pair<std::string, std::string>> promised(const settings& s, con
   double most = 0;
   for (const auto& account : run.ledgers) most = std::max(most, account->spent().epsilon.upper);
   const std::string unit = s.protects_persons() ? "person" : "row";
-  const std::string covers = s.shares_noise()
-                                 ? "every global model that was sent or saved, towards everybody but "
-                                   "the server, who sees single shares"
-                                 : "every model that was sent or saved";
+  const std::string covers =
+      !s.shares_noise() ? "every model that was sent or saved"
+      : s.is_encrypted()
+          ? fmt::format(
+                "every global model, which is all that the offices open; the server sees ciphertexts. One "
+                "noise for all, of which each office knows its own part: that of {} of {} is counted",
+                std::max<std::size_t>(s.offices, 2) - 1, s.offices)
+          : "every global model that was sent or saved, towards everybody but the server, who sees single "
+            "shares";
   return {{"unit",
            s.protects_persons() ? "one person of one office, with all their rows" : "one row of one office"},
           {"neighbours", "add-remove: with the " + unit + " or without it"},

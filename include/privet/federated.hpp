@@ -8,13 +8,11 @@
 #include <privet/federated/update.hpp>
 
 #if __has_include(<boost/multiprecision/cpp_int.hpp>) && __has_include(<nlohmann/json.hpp>) && __has_include(<sodium.h>)
+#include <privet/federated/encrypted_form.hpp>
 #include <privet/federated/encrypted_office.hpp>
 #include <privet/federated/encrypted_server.hpp>
-#include <privet/federated/key_authority.hpp>
-#endif
-
-#if __has_include(<boost/multiprecision/cpp_int.hpp>) && __has_include(<sodium.h>)
 #include <privet/federated/encrypted_update.hpp>
+#include <privet/federated/key_authority.hpp>
 #include <privet/federated/opener.hpp>
 #endif
 

@@ -12,4 +12,5 @@
 #include <privet/train/theorem.hpp>
 #include <privet/train/trainer.hpp>
 #include <privet/train/update_average.hpp>
+#include <privet/train/update_share.hpp>
 #include <privet/train/user_level_training.hpp>

@@ -130,16 +130,34 @@ check(run("--resume", str(folder / "cut")).returncode == 0, "taken up again, wit
 run(*shared, "--rounds", "12", out="uncut")
 check(model("cut") == model("uncut"), "it ends in the model of an uninterrupted run, to the bit")
 
-# With privacy: noise at each office, and nobody sees whose.
-private = run(*shared, "--rounds", "2", "--privacy", "example:3", "--delta", "1e-4", "--json", str(folder / "private.json"), out="private")
-text = private.stdout
-check(private.returncode == 0 and "epsilon spent" in text and "encrypted fraction: 1 of" in text, f"noise and encryption go together {private.stderr.strip()[:200]}")
+# With privacy: one noise for all, of rows and of persons, or of each office its own.
+for words, unit in ((["example:3"], "one row"), (["user:30"], "one person"), (["example:3", "--noise", "own"], "one row")):
+    out = "private-" + "-".join(words).replace(":", "-")
+    private = run(*shared, "--rounds", "2", "--privacy", *words, "--delta", "1e-4", "--json", str(folder / "private.json"), "--wire-dump", str(folder / "private-wire"), out=out)
+    text = private.stdout
+    check(private.returncode == 0 and "epsilon spent" in text and "encrypted fraction: 1 of" in text and f"unit: {unit}" in text, f"--privacy {' '.join(words)} and encryption go together {private.stderr.strip()[:200]}")
+    check(("that of 3 of 4 is counted" in text) == (len(words) == 1), "it says whose noise is counted" if len(words) == 1 else "own noise is all counted")
+
+# The common noise is taken up again with the optimiser, and is paid for as often as in one go.
+budget = [*shared, "--rounds", "14", "--privacy", "example:3", "--delta", "1e-4"]
+process = subprocess.Popen([program, *budget, "--out", str(folder / "noisy")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+lines = folder / "noisy" / "run.jsonl"
+waited = time.time() + 120
+while time.time() < waited and process.poll() is None and not (lines.exists() and len(lines.read_text().splitlines()) >= 2):
+    time.sleep(0.01)
+process.send_signal(signal.SIGINT)
+process.communicate()
+before = len(lines.read_text().splitlines())
+again = run("--resume", str(folder / "noisy"))
+debits = [line for line in (folder / "noisy" / "office-1.ledger").read_text().splitlines()[1:] if json.loads(line)["kind"] == "debit"]
+check(process.returncode == 130 and 2 <= before < 14 and again.returncode == 0, f"stopped after {before} of 14 noisy rounds and taken up again {again.stderr.strip()[:160]}")
+check(len(debits) == 15, f"{len(debits)} payments: the moments and 14 rounds")
 
 # Mistakes.
 for words, why in (
         (["--offices", "2"], "3 to 64"),
         (["--key-bits", "1024"], "1024"),
-        (["--privacy", "example:3", "--noise", "shared"], "--noise shared"),
+        (["--noise", "shared"], "--privacy, which is missing"),
         (["--wire-dump", "/dev/null/x"], "cannot be made")):
     wrong = run(*shared, "--rounds", "1", *words, out="wrong")
     check(wrong.returncode not in (0, -6, -11) and why in wrong.stderr, f"{' '.join(words)}: {wrong.stderr.strip()[:120]}")

@@ -38,17 +38,17 @@ inline std::vector<std::unique_ptr<participant>> four_in_clear() {
   return all;
 }
 
-template <class Opener>
+template <class Opener, class A = federated_average<curious>>
 struct encrypted_federation {
-  using member = encrypted_office<Opener>;
+  using member = encrypted_office<Opener, A>;
 
   explicit encrypted_federation(dealt_keys<Opener> keys, encrypted_server_options options = {.seed = 3},
                                 std::vector<std::unique_ptr<participant>> in_clear = four_in_clear(),
-                                bool standardise = true)
-      : key(keys.server.key), server(fedavg{}.run_by(curious{}), std::move(keys.server), options) {
+                                bool standardise = true, const A& aggregator = {})
+      : key(keys.server.key), server(aggregator, std::move(keys.server), options) {
     for (std::uint32_t i = 0; i < 4; ++i) {
       offices.push_back(std::make_unique<member>(i + 1, std::move(in_clear[i]), std::move(keys.offices[i]),
-                                                 encrypted_terms{.standardise = standardise}));
+                                                 encrypted_terms{.standardise = standardise}, aggregator));
       links.push_back(std::make_unique<in_process_link>(*offices.back()));
       ends.push_back(links.back().get());
     }
@@ -63,7 +63,7 @@ struct encrypted_federation {
   std::vector<std::unique_ptr<member>> offices;
   std::vector<std::unique_ptr<in_process_link>> links;
   std::vector<transport*> ends;
-  encrypted_server<> server;
+  encrypted_server<A> server;
 };
 
 } // namespace privet::test

@@ -176,3 +176,22 @@ TEST_CASE("other rows than those it was made for, and data without persons, are 
                            poisson{.rate = 1}, std::span<const std::int32_t>(), 3)),
       Catch::Contains("[N001"));
 }
+
+TEST_CASE("user-level training goes on where another object stopped, with its momentum") {
+  const auto data = population();
+  const auto make = [&] {
+    return user_level_training(model, softmax_cross_entropy{}, local(1, 4),
+                               chain(average_over_batch{}, sgd{.learning_rate = 1, .momentum = 0.9}),
+                               poisson{.rate = 1}, data.groups, 3);
+  };
+  auto whole = make(), first = make(), second = make();
+  auto p = initialise<float>(model, 1), q = p, forgetful = p;
+  for (std::uint64_t round : {0u, 1u}) whole.resume(p, data.view(), data.labels, round);
+  first.resume(q, data.view(), data.labels, 0);
+  forgetful = q;
+  make().resume(forgetful, data.view(), data.labels, 1);
+  second.state() = first.state();
+  second.resume(q, data.view(), data.labels, 1);
+  CHECK(weights_of(q) == weights_of(p));
+  CHECK(weights_of(forgetful) != weights_of(p));
+}

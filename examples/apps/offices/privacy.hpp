@@ -68,13 +68,31 @@ inline auto share_of(const settings& s, double noise_multiplier) {
                      .holders = static_cast<std::uint32_t>(std::max<std::size_t>(s.offices, 2) - 1)});
 }
 
+/// Calls `f` with what adds up shares of noise, and takes one step of an optimiser. Updates of persons are steps
+/// already, so theirs has the rate 1.
+template <class F>
+auto with_shared_sum(const settings& s, double noise_multiplier, F&& f) {
+  using namespace privet;
+  const auto call = [&](const auto& optimizer, const auto& rate) {
+    return f(shared_sum(share_of(s, noise_multiplier), poisson{.rate = s.rate}, chain(optimizer, rate)));
+  };
+  if (!s.protects_persons()) return with_optimizer(s, s.rounds, call);
+  return call(sgd{.learning_rate = 1, .momentum = s.momentum},
+              cosine_rate{.steps = s.rounds, .floor = s.cosine ? 0.0 : 1.0});
+}
+
 /// Calls `f` with the recipe of an office, whose noise has this multiplier.
 template <class F>
 auto with_private_recipe(const settings& s, double noise_multiplier, privet::payment pay, F&& f) {
   using namespace privet;
-  if (s.shares_noise())
-    return f(shared_noise_recipe{share_of(s, noise_multiplier), poisson{.rate = s.rate}, std::move(pay),
-                                 scaling_of(s)});
+  const auto own = chain(average_over_batch{}, sgd{.learning_rate = s.lr}); // of a person
+  if (s.shares_noise()) {
+    const auto share = share_of(s, noise_multiplier);
+    if (s.protects_persons())
+      return f(shared_user_recipe<std::remove_const_t<decltype(own)>, std::remove_const_t<decltype(share)>>{
+          {own, s.local_epochs, s.batch}, share, {.rate = s.rate}, std::move(pay), scaling_of(s)});
+    return f(shared_noise_recipe{share, poisson{.rate = s.rate}, std::move(pay), scaling_of(s)});
+  }
   const gaussian noise{.noise_multiplier = noise_multiplier};
   const auto batches =
       s.protects_persons()
@@ -82,7 +100,6 @@ auto with_private_recipe(const settings& s, double noise_multiplier, privet::pay
           : static_cast<std::size_t>(std::max(std::round(static_cast<double>(s.local_epochs) / s.rate), 1.0));
   return with_optimizer(s, s.rounds * batches, [&](const auto& optimizer, const auto& rate) {
     if (s.protects_persons()) {
-      const auto own = chain(average_over_batch{}, sgd{.learning_rate = s.lr});
       const auto steps = chain(clip_l2{.bound = s.clip}, average_over_batch{}, noise,
                                sgd{.learning_rate = 1, .momentum = s.momentum}, rate);
       return f(user_recipe<std::remove_const_t<decltype(own)>, std::remove_const_t<decltype(steps)>>{

@@ -37,7 +37,7 @@ struct settings {
   double column_bound = 0;  ///< columns are cut to it for a private scaling; 0: no scaling
   bool is_private() const noexcept { return epsilon > 0; }
   bool protects_persons() const noexcept { return unit == "user"; }
-  std::string noise = "own"; ///< of each office, or shared by all
+  std::string noise; ///< own of each office, or shared by all
   bool shares_noise() const noexcept { return is_private() && noise == "shared"; }
 
   std::string aggregation = "plain"; ///< plain, paillier or threshold-paillier
@@ -231,7 +231,8 @@ inline int read_options(int count, char** words, options& o) {
                  "private: a constant that all columns are cut to before they are scaled; 0 for no scaling")
       ->check(number_from(0, 1e9));
   app.add_option("--noise", s.noise,
-                 "private: 'own' hides each office's rows in its own model, 'shared' is one noise for all")
+                 "private: 'own' hides each office's rows in its own model, 'shared' is one noise for all "
+                 "(the default where updates are encrypted)")
       ->check(one_of({"own", "shared"}))
       ->capture_default_str();
   app.add_option(
@@ -276,10 +277,11 @@ inline void complete_privacy(const options& o, settings& s) {
   using privet::fault;
   if (o.privacy.empty()) {
     privet::require(
-        !o.clip && !o.rate && !o.column_bound && o.ledgers.empty() && s.noise == "own", fault::argument,
+        !o.clip && !o.rate && !o.column_bound && o.ledgers.empty() && s.noise.empty(), fault::argument,
         "--clip, --sample-rate, --column-bound, --noise and --ledgers belong to --privacy, which is missing");
     return;
   }
+  if (s.noise.empty()) s.noise = s.is_encrypted() ? "shared" : "own";
   s.unit = o.privacy.substr(0, o.privacy.find(':'));
   const bool persons = s.protects_persons();
   privet::require(persons || !o.batch, fault::argument,
@@ -301,8 +303,7 @@ inline void complete_privacy(const options& o, settings& s) {
   s.lr = s.optimizer == "sgd" ? (s.kind == "uci-har" ? 0.3 : 1.0) / s.clip : 0.01,
   s.momentum = s.optimizer == "sgd" ? 0.9 : 0;
   if (s.noise == "shared") {
-    privet::require(!persons, fault::unsupported, "--noise shared protects rows, not persons");
-    privet::require(!o.local_epochs, fault::argument,
+    privet::require(persons || !o.local_epochs, fault::argument,
                     "--local-epochs does not go with --noise shared: a round is one step of all offices");
     s.clip = o.clip.value_or(0.5), s.rate = o.rate.value_or(0.2), s.rounds = o.rounds.value_or(300);
     s.local_epochs = 1;
@@ -348,8 +349,6 @@ inline settings complete(const options& o) {
   privet::require(!s.is_encrypted() || (s.offices >= 3 && s.offices <= 64), fault::argument, "--aggregation ",
                   s.aggregation, " with ", s.offices,
                   " offices, expected 3 to 64: of two, each would know what the other sent");
-  privet::require(!s.is_encrypted() || s.noise == "own", fault::unsupported, "--aggregation ", s.aggregation,
-                  " does not go with --noise shared");
   s.lr = o.lr.value_or(s.lr);
   s.momentum = o.momentum.value_or(s.momentum);
   s.weight_decay = o.weight_decay.value_or(s.weight_decay);

@@ -203,10 +203,7 @@ void with_server(const settings& s, const federated_run& run, std::size_t thread
                            .seed = s.seed,
                            .threads = threads};
   if (!s.shares_noise()) return f(aggregation_server(fedavg{}, how));
-  with_optimizer(s, s.rounds, [&](const auto& optimizer, const auto& rate) {
-    const auto upload = share_of(s, run.noise_multiplier);
-    f(aggregation_server(shared_sum(upload, poisson{.rate = s.rate}, chain(optimizer, rate)), how));
-  });
+  with_shared_sum(s, run.noise_multiplier, [&](const auto& sum) { f(aggregation_server(sum, how)); });
 }
 
 /// Runs the rounds that are left of `run`. `after_round` sees the run after each, and may throw; in a private run

@@ -1,13 +1,13 @@
 #pragma once
 // A client of an encrypted federation: an office whose answers leave it encrypted, and that opens sums only.
 
-#include <privet/core/fixed_point.hpp>
 #include <privet/crypto/box.hpp>
 #include <privet/crypto/certified_key.hpp>
 #include <privet/crypto/cohort_key.hpp>
 #include <privet/crypto/key_certificate.hpp>
 #include <privet/crypto/paillier_encryptor.hpp>
 #include <privet/crypto/slots.hpp>
+#include <privet/federated/encrypted_form.hpp>
 #include <privet/federated/encrypted_update.hpp>
 #include <privet/federated/office.hpp>
 #include <privet/federated/opener.hpp>
@@ -64,26 +64,31 @@ struct encrypted_terms {
 /// Errors    N001, N007, N009 thrown on construction, for a certificate, an enrolment, a share or a key that is not
 ///           its own, or a threshold too low
 /// Test      tests/federated/encrypted_federation.test.cpp, tests/federated/hostile_server.test.cpp
-template <class Opener, class Arch = simd::default_arch>
+template <class Opener, Aggregator A = federated_average<curious>, class Arch = simd::default_arch>
 class encrypted_office : public participant {
  public:
-  /// What the loss of a batch is divided by to travel with the weights.
-  static constexpr double loss_unit = 256;
+  /// What is kept from round to round: an optimiser's state where the aggregator has an optimiser.
+  using memory = typename encrypted_form<A>::memory;
 
-  /// `inner` is the office number `id` of a federation in clear.
+  /// `inner` is the office number `id` of a federation in clear, whose server would have this aggregator.
   encrypted_office(std::uint32_t id, std::unique_ptr<participant> inner, encrypted_office_keys<Opener> keys,
-                   encrypted_terms terms = {})
+                   encrypted_terms terms = {}, A aggregator = {})
       : id_(id),
         inner_(std::move(inner)),
-        keys_(checked(std::move(keys), id, terms)),
+        form_(std::move(aggregator)),
+        least_(std::max({terms.least_offices, std::size_t{3}, form_.least()})),
+        keys_(checked(std::move(keys), id, least_)),
         terms_(terms),
         cohort_(keys_.secret, keys_.key.fingerprint(), keys_.run),
         encryptor_(keys_.key, source_) {}
 
-  /// Goes on where another process stopped: with these weights after so many rounds, and with the scaling that
-  /// was agreed on, which a private office would have to pay for twice. Before the federation opens.
-  void take_up(std::span<const float> weights, std::uint32_t rounds, moments scaling) {
+  /// Goes on where another process stopped: with these weights after so many rounds, with what was kept from the last
+  /// one, and with the scaling that was agreed on, which a private office would have to pay for twice. Before the
+  /// federation opens.
+  void take_up(std::span<const float> weights, std::uint32_t rounds, moments scaling,
+               std::optional<memory> kept = {}) {
     taken_up_.assign(weights.begin(), weights.end());
+    kept_ = std::move(kept);
     rounds_ = rounds;
     scaling_ = std::move(scaling);
   }
@@ -109,7 +114,13 @@ class encrypted_office : public participant {
 
   /// The global model after the last opened sum, shared group; empty before `begin`.
   std::span<const float> weights() const noexcept { return weights_; }
-  /// Mean loss of the clients in the last round, by examples.
+  /// What the aggregator keeps from round to round. N010 before `begin`.
+  const memory& kept() const {
+    require(kept_.has_value(), fault::state, "office ", id_,
+            ": asked for what it keeps before its model began");
+    return *kept_;
+  }
+  /// Mean loss of the clients in the last round, by examples; 0 where nobody tells.
   double loss() const noexcept { return loss_; }
   /// The moments that all clients scale by; empty when they do not.
   const moments& scaling() const noexcept { return scaling_; }
@@ -119,18 +130,15 @@ class encrypted_office : public participant {
 
  private:
   static encrypted_office_keys<Opener> checked(encrypted_office_keys<Opener> k, std::uint32_t id,
-                                               const encrypted_terms& terms) {
+                                               std::size_t least) {
     k.key = certified_key(std::move(k.key), k.certificate, k.authority, "certificate of the Paillier key")
                 .value();
     require(id >= 1 && id <= k.offices.size() && k.offices.offices()[id - 1].key == k.signing.public_key(),
             fault::argument, "office ", id, ": its signing key is not enrolled under this number");
-    require(k.offices.size() >= least_of(terms), fault::argument, "encrypted federation: ", k.offices.size(),
-            " offices, sums of fewer than ", least_of(terms), " are not opened");
+    require(k.offices.size() >= least, fault::argument, "encrypted federation: ", k.offices.size(),
+            " offices, sums of fewer than ", least, " are not opened");
     k.opener.check(k.certificate.says, id, k.offices.size());
     return k;
-  }
-  static std::size_t least_of(const encrypted_terms& terms) {
-    return std::max<std::size_t>(terms.least_offices, 3);
   }
 
   /// The sum that this office has encrypted numbers for.
@@ -146,7 +154,7 @@ class encrypted_office : public participant {
   struct contribution {
     std::vector<sum_member> members;
     packing how;
-    std::vector<std::int64_t, wiping_allocator<std::int64_t>> integers;
+    secret_integers integers;
   };
 
   result<message> handle(const message& m) {
@@ -261,6 +269,7 @@ class encrypted_office : public participant {
             ": goes on with ", taken_up_.size(), " weights, the model has ", first.shared().size());
     weights_.assign(first.shared().begin(), first.shared().end());
     if (!taken_up_.empty()) weights_ = std::move(taken_up_);
+    if (!kept_) kept_ = form_.remember(weights_.size());
     return make(message_kind::begun, m, encode_number(weights_.size()));
   }
 
@@ -328,9 +337,9 @@ class encrypted_office : public participant {
                        pending_->header.round, ", which it has helped to open, was sent to it");
     if (scaled_ && weights_.empty())
       return error::of(fault::message, "office ", id_, ": asked to train before it has weights");
-    if (members.size() < least_of(terms_) || members.size() > keys_.offices.size())
+    if (members.size() < least_ || members.size() > keys_.offices.size())
       return error::of(fault::leak, "office ", id_, ": a sum of ", members.size(),
-                       " offices, it takes part in sums of ", least_of(terms_), " to ", keys_.offices.size());
+                       " offices, it takes part in sums of ", least_, " to ", keys_.offices.size());
     if (members.back().client > keys_.offices.size())
       return error::of(fault::message, "office ", id_, ": a sum with client ", members.back().client, ", ",
                        keys_.offices.size(), " are enrolled");
@@ -356,33 +365,22 @@ class encrypted_office : public participant {
     if (!values) return values.error();
     out.how = wide_numbers::packing_for(keys_.key.bits(), offices());
     out.integers.resize(wide_numbers::pieces * values->size());
-    for (std::size_t i = 0; i < values->size(); ++i) {
-      if (!wide_numbers::encoding.holds((*values)[i]))
-        return error::of(fault::range, "office ", id_, ": column ",
-                         in_quotes(features_[i % features_.size()]),
-                         " has numbers too large to agree on a scaling (beyond four million); divide it by a "
-                         "constant first");
+    if (auto fits = check_moments(*values, features_); !fits)
+      return error::of(fits.error().kind, "office ", id_, ": ", fits.error().message);
+    for (std::size_t i = 0; i < values->size(); ++i)
       wide_numbers::split((*values)[i], &out.integers[wide_numbers::pieces * i]);
-    }
     return nothing{};
   }
 
   status prepare_update(contribution& out) {
     const thread_stopwatch watch;
     auto reply = ask_inner(message_kind::train, rounds_, encode_order(rows_of(out.members), weights_),
-                           message_kind::update);
+                           encrypted_form<A>::reply);
     if (!reply) return reply.error();
-    auto update = decode_update(*reply);
-    wipe(std::span(reply->body));
-    if (!update) return update.error();
-    update->shared.push_back(static_cast<float>(update->weight * std::min(update->loss / loss_unit, 4.0)));
     times_.training += watch.seconds();
-
-    out.how = update_packing(keys_.key.bits(), offices());
-    out.integers.resize(update->shared.size());
-    const auto cut =
-        to_fixed_update<Arch>(out.how, example_weight{}, update->shared, std::span(out.integers));
-    wipe(std::span(update->shared));
+    out.how = form_.packing_for(keys_.key.bits(), offices(), out.members);
+    const auto cut = form_.template write<Arch>(*reply, out.how, out.integers);
+    wipe(std::span(reply->body));
     if (!cut) return cut.error();
     clipped_ += *cut;
     return nothing{};
@@ -467,11 +465,12 @@ class encrypted_office : public participant {
     if (!opened) return opened.error();
     std::vector<std::uint32_t> cohort;
     for (const auto& one : prepared_->members) cohort.push_back(one.client);
-    detail::secret_vector<std::int64_t> sums(pending_->header.numbers);
-    if (auto good = unpack_sum<Arch>(pending_->header.how, cohort_, m.round, cohort, *opened, sums.all());
+    secret_integers sums(pending_->header.numbers);
+    if (auto good =
+            unpack_sum<Arch>(pending_->header.how, cohort_, m.round, cohort, *opened, std::span(sums));
         !good)
       return good.error();
-    if (auto applied = scaled_ ? descend(sums.all()) : scale(sums.all()); !applied) return applied.error();
+    if (auto applied = scaled_ ? step(sums) : scale(sums); !applied) return applied.error();
     pending_.reset();
     prepared_.reset();
     times_.opening += watch.seconds();
@@ -490,21 +489,10 @@ class encrypted_office : public participant {
     return nothing{};
   }
 
-  /// As `federated_average` does it at a server that may see updates, to the bit.
-  status descend(std::span<const std::int64_t> sums) {
-    fixed_sum weight(1);
-    require(sums.size() == weights_.size() + 1, fault::shape, "office ", id_, ": ", sums.size(), " sums for ",
-            weights_.size(), " weights and a loss");
-    const auto all = static_cast<double>(rows_of(prepared_->members));
-    for (const auto& one : prepared_->members) {
-      const double share = static_cast<double>(one.rows) / all;
-      if (auto added = weight.add(std::span<const double>(&share, 1)); !added) return added;
-    }
-    const double arrived = weight[0], step = pending_->header.how.step();
-    for (std::size_t i = 0; i < weights_.size(); ++i)
-      weights_[i] = static_cast<float>(static_cast<double>(weights_[i]) -
-                                       static_cast<double>(sums[i]) * step / arrived);
-    loss_ = static_cast<double>(sums.back()) * step / arrived * loss_unit;
+  status step(std::span<const std::int64_t> sums) {
+    const auto loss = form_.apply(sums, pending_->header.how, prepared_->members, weights_, *kept_);
+    if (!loss) return loss.error();
+    loss_ = *loss;
     ++rounds_;
     return nothing{};
   }
@@ -522,6 +510,8 @@ class encrypted_office : public participant {
 
   std::uint32_t id_;
   std::unique_ptr<participant> inner_;
+  encrypted_form<A> form_;
+  std::size_t least_; ///< fewest offices in a sum that it opens
   encrypted_office_keys<Opener> keys_;
   encrypted_terms terms_;
   cohort_key cohort_;
@@ -534,6 +524,7 @@ class encrypted_office : public participant {
   std::vector<std::string> features_;
   std::uint64_t rows_ = 0;
   std::vector<float> taken_up_;
+  std::optional<memory> kept_;
   std::optional<network> model_;
   std::vector<float> weights_;
   std::uint32_t rounds_ = 0;

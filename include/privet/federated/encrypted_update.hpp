@@ -10,6 +10,7 @@
 #include <privet/crypto/packing.hpp>
 #include <privet/crypto/paillier_evaluator.hpp>
 #include <privet/crypto/signing.hpp>
+#include <privet/federated/message.hpp>
 
 #include <algorithm>
 #include <bit>
@@ -188,10 +189,9 @@ inline packing update_packing(std::size_t key_bits, std::uint32_t clients) {
   return how;
 }
 
-/// Numbers of any column's magnitude, as three integers each: the sums are those of `wide_numbers::encoding`, to
-/// the bit.
+/// Numbers of any column's magnitude, as three integers each: the sums are those of `moments_encoding`, to the bit.
 struct wide_numbers {
-  static constexpr fixed_point encoding{.fraction_bits = 64, .whole_bits = 44};
+  static constexpr fixed_point encoding = moments_encoding;
   static constexpr std::size_t pieces = 3;
   static constexpr int piece_bits = 36;
 

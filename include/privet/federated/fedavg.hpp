@@ -36,6 +36,13 @@ struct memory_of<A> {
   using type = decltype(std::declval<const A&>().remember(std::size_t{}));
 };
 
+/// weights -= sum(i) / arrived, in double precision.
+template <class Sum>
+void average_step(std::span<float> weights, double arrived, const Sum& sum) {
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    weights[i] = static_cast<float>(static_cast<double>(weights[i]) - sum(i) / arrived);
+}
+
 } // namespace detail
 
 /// Turns what clients send in one round into one step of the global weights.
@@ -110,8 +117,7 @@ struct federated_average {
                        s.updates.size());
     const double arrived = s.weight[0];
     if (!(arrived > 0)) return error::of(fault::message, "fedavg: no update arrived in this round");
-    for (std::size_t i = 0; i < weights.size(); ++i)
-      weights[i] = static_cast<float>(static_cast<double>(weights[i]) - s.updates[i] / arrived);
+    detail::average_step(weights, arrived, [&](std::size_t i) { return s.updates[i]; });
     s.updates.reset();
     s.weight.reset();
     return nothing{};

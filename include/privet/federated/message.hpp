@@ -4,6 +4,7 @@
 // what a message merely claims. None of the kinds can carry a row.
 
 #include <privet/core/bytes.hpp>
+#include <privet/core/fixed_point.hpp>
 #include <privet/core/json.hpp>
 #include <privet/core/result.hpp>
 #include <privet/data/schema.hpp>
@@ -18,6 +19,19 @@
 #include <vector>
 
 namespace privet {
+
+/// How moments are added up. The range of 2^44 is that of a column's mean square, so values up to four million fit.
+inline constexpr fixed_point moments_encoding{.fraction_bits = 64, .whole_bits = 44};
+
+/// Errors: N008, with the name of the column, for a number that the sum cannot hold.
+inline status check_moments(std::span<const double> values, std::span<const std::string> features) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (!moments_encoding.holds(values[i]))
+      return error::of(fault::range, "column ", in_quotes(features[i % features.size()]),
+                       " has numbers too large to agree on a scaling (beyond four million); divide it by a "
+                       "constant first");
+  return nothing{};
+}
 
 /// What a message is. Odd kinds go to a client, even ones come back.
 enum class message_kind : std::uint16_t {

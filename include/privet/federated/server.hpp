@@ -174,8 +174,7 @@ class aggregation_server {
     return client_links::expect(c, std::move(r));
   }
 
-  /// Count, sum and sum of squares pass the same fixed-point sum as updates do. The range of 2^44
-  /// is that of a column's mean square, so values up to four million fit.
+  /// Count, sum and sum of squares pass the same fixed-point sum as updates do.
   void agree_on_scaling(const moments& known) {
     moments_ = known;
     const auto& features = links_.schema().features;
@@ -184,21 +183,13 @@ class aggregation_server {
               " columns, the clients have ", features.size());
       links_.agree_on(standardiser::from(moments_).fingerprint());
     } else if (options_.standardise) {
-      const fixed_point wide{.fraction_bits = 64, .whole_bits = 44};
-      const std::size_t columns = features.size();
-      fixed_sum sum(3 * columns, wide);
-      links_.ask(
-          links_.clients(), links_.make(message_kind::ask_moments, 0, encode_number(links_.rows())),
-          message_kind::moments, [&](const client& c, const message& reply) {
-            const auto values = expect(c, decode_numbers<double>(reply.body, "moments"));
-            for (std::size_t i = 0; i < values.size() && values.size() == sum.size();
-                 ++i) // another length is refused below
-              if (!wide.holds(values[i]))
-                fail(fault::range, "client ", c.id, ": column ", in_quotes(features[i % columns]),
-                     " has numbers too large to agree on a scaling (beyond four million); divide it by a "
-                     "constant first");
-            expect(c, sum.add(std::span<const double>(values)));
-          });
+      fixed_sum sum(3 * features.size(), moments_encoding);
+      links_.ask(links_.clients(), links_.make(message_kind::ask_moments, 0, encode_number(links_.rows())),
+                 message_kind::moments, [&](const client& c, const message& reply) {
+                   const auto values = expect(c, decode_numbers<double>(reply.body, "moments"));
+                   if (values.size() == sum.size()) expect(c, check_moments(values, features));
+                   expect(c, sum.add(std::span<const double>(values)));
+                 });
       for (std::size_t i = 0; i < sum.size(); ++i) moments_.values.push_back(sum[i]);
       if (options_.least_deviation > 0) moments_.raise_deviations_to(options_.least_deviation);
       links_.agree_on(standardiser::from(moments_).fingerprint());

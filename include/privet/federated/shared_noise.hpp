@@ -9,6 +9,7 @@
 #include <privet/federated/trust.hpp>
 #include <privet/train/gradient_share.hpp>
 #include <privet/train/step.hpp>
+#include <privet/train/update_share.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -52,10 +53,36 @@ shared_noise_recipe(Chain, poisson, payment) -> shared_noise_recipe<Chain>;
 template <class Chain>
 shared_noise_recipe(Chain, poisson, payment, std::optional<private_moments>) -> shared_noise_recipe<Chain>;
 
+/// The same for a client that holds the rows of many persons and protects each as a whole: in each round one sample
+/// of them, as `user_recipe` trains it, and the sum of their clipped updates as
+/// `chain(clip_l2{..}, sum_over_batch{}, gaussian_share{..})` makes it an answer. It counts itself by persons.
+///
+/// Privacy   of one person of the client with all their rows, add-remove, else as `shared_noise_recipe`
+template <class Local, class Chain, Loss LossType = softmax_cross_entropy>
+struct shared_user_recipe {
+  local_steps<Local> local; ///< of one person
+  Chain steps;
+  poisson sampler; ///< of persons, the same rate at every client
+  payment pay;
+  std::optional<private_moments> scaling{};
+  LossType loss{};
+
+  static constexpr bool is_private = true, sends_shares = true;
+  static std::size_t units(const dataset<float>& data) { return groups_of(data).size(); }
+  moments release_moments(const dataset<float>& data) const { return scaling->release_by_person(data); }
+  template <class Arch>
+  update_share<network, LossType, Local, Chain, poisson, float, Arch> training(const network& model,
+                                                                               const dataset<float>& data,
+                                                                               std::uint64_t seed,
+                                                                               std::uint32_t) const {
+    return {model, loss, local, steps, sampler, data.groups, seed};
+  }
+};
+
 /// Adds the shares of a round and steps: what is left of central training when each client draws from its own
 /// rows.
 ///
-/// Formula   g = h (sum of the shares) / (rate * rows of the clients that sent one); w -= steps(g)
+/// Formula   g = h (sum of the shares) / (rate * rows, or persons, of the clients that sent one); w -= steps(g)
 /// Requires  the clients' chain and sampler, which fix the grid and the divisor; a chain of pointwise stages
 /// Ensures   the same bits for any order of arrival; sums are whole numbers of 128 bits
 /// Errors    N009 for a second share of a client, for fewer shares than `holders`, for an empty share, and for
@@ -118,12 +145,12 @@ class shared_sum {
   std::size_t least() const noexcept { return share().holders; }
   /// The step that a share's numbers are counts of.
   double grid() const { return share().step(upload_.first_bound()); }
+  /// No number of the share of a client with so many rows, or persons, is larger in magnitude.
+  std::int64_t reach(std::size_t units) const { return share().reach(sampler_.law().most(units)); }
 
-  status absorb(state& s, const update& u) const {
-    if (std::ranges::find(s.senders, u.sender) != s.senders.end())
-      return error::of(fault::message, "shared sum: client ", u.sender, " has sent its share already");
-    if (u.shared.size() != s.sums.size())
-      return error::of(fault::shape, "shared sum of ", s.sums.size(), " numbers: got ", u.shared.size());
+  /// Errors    N009 for another number of batches than one, and for a share on another grid or that counts on
+  ///           other holders
+  status check(const update& u) const {
     if (u.examples == 0 || u.steps != 1)
       return error::of(fault::message, "shared sum: client ", u.sender, " has sent ", u.steps, " batches of ",
                        u.examples, " rows, expected 1 of at least 1");
@@ -131,6 +158,15 @@ class shared_sum {
       return error::of(fault::message, "shared sum: client ", u.sender, " counts steps of ", u.grid,
                        " and on ", u.holders, " holders of noise, this server steps of ", grid(), " and on ",
                        least());
+    return nothing{};
+  }
+
+  status absorb(state& s, const update& u) const {
+    if (std::ranges::find(s.senders, u.sender) != s.senders.end())
+      return error::of(fault::message, "shared sum: client ", u.sender, " has sent its share already");
+    if (u.shared.size() != s.sums.size())
+      return error::of(fault::shape, "shared sum of ", s.sums.size(), " numbers: got ", u.shared.size());
+    if (auto fits = check(u); !fits) return fits;
     for (const std::int64_t x : u.shared)
       if (x > share().most || x < -share().most)
         return error::of(fault::range, "shared sum: client ", u.sender, " has sent the number ", x,

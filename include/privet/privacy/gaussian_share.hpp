@@ -69,6 +69,13 @@ struct gaussian_share {
             noise_multiplier, " make sums of up to ", longest, " steps, a share holds ", whole / 2);
   }
 
+  /// No number of a share of a sum over so many units is larger in magnitude: for whoever packs shares.
+  std::int64_t reach(std::size_t units) const {
+    check(units);
+    const double longest = static_cast<double>(units) * steps() / noise_multiplier;
+    return static_cast<std::int64_t>(1.25 * longest) + (std::int64_t{1} << 25); // rounding, and 32 deviations
+  }
+
   /// The step of the grid, for vectors of this l2 sensitivity.
   double step(double sensitivity) const {
     const double h = sensitivity * noise_multiplier / steps();

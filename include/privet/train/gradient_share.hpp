@@ -36,29 +36,79 @@ struct kept_sum {
   }
 };
 
-/// The parts of a chain that makes a share: a bound, the sum, the noise.
-template <class Chain>
+/// The parts of a chain that makes a share: a bound, the sum, the noise. `Kept` stands for the noise where the sum
+/// is made.
+template <class Chain, class Kept = kept_sum>
 struct share_parts {
   static constexpr bool fits = false, bound_adapts = false;
   using share = void;
-  using sum = chain_of<sum_over_batch, kept_sum>; // stands in, so that the sentence is the only error
+  using sum = chain_of<sum_over_batch, Kept>; // stands in, so that the sentence is the only error
   template <class C>
   static sum sum_of(const C&) {
-    return sum(sum_over_batch{}, kept_sum{});
+    return sum(sum_over_batch{}, Kept{});
   }
 };
-template <AdaptiveBound B, class Sum, Encoding Share>
-struct share_parts<chain_of<B, Sum, Share>> : share_parts<void> {
+template <AdaptiveBound B, class Sum, Encoding Share, class Kept>
+struct share_parts<chain_of<B, Sum, Share>, Kept> : share_parts<void, Kept> {
   static constexpr bool bound_adapts = true;
 };
-template <Bound B, class Sum, Encoding Share>
+template <Bound B, class Sum, Encoding Share, class Kept>
   requires(!AdaptiveBound<B> && requires { requires Sum::adds_up; })
-struct share_parts<chain_of<B, Sum, Share>> {
+struct share_parts<chain_of<B, Sum, Share>, Kept> {
   static constexpr bool fits = true, bound_adapts = false;
   using share = Share;
-  using sum = chain_of<B, Sum, kept_sum>;
+  using sum = chain_of<B, Sum, Kept>;
   static sum sum_of(const chain_of<B, Sum, Share>& steps) {
-    return sum(steps.bound(), steps.stages().template get<1>(), kept_sum{});
+    return sum(steps.bound(), steps.stages().template get<1>(), Kept{});
+  }
+};
+
+/// What is common to all that make shares: the chain, and what it says of them.
+template <class Chain, class Sampler, class Unit, class Kept>
+class share_maker {
+ protected:
+  using parts = share_parts<Chain, Kept>;
+  using event_type = typename event_kind<typename parts::share, Sampler>::type;
+  static constexpr bool has_noise = NoiseShare<typename Chain::template label<raw<Unit>>>;
+
+  share_maker(Chain steps, Sampler sampler) : chain_(std::move(steps)), sampler_(std::move(sampler)) {
+    // Here, and not in the class: a class that fails one is no type any more for clang, which says so again.
+    static_assert(
+        has_noise,
+        "[P001 no-guarantee] an office's part of a common step ends without a share of the noise: put "
+        "clip_l2{..} and sum_over_batch{} before gaussian_share{..}. docs/errors/P001.md");
+    static_assert(!has_noise || parts::fits || parts::bound_adapts,
+                  "[P002 share-of-sum] an office's part of a common step is chain(clip_l2{..}, "
+                  "sum_over_batch{}, gaussian_share{..}): the server divides the sum of all offices and runs "
+                  "the optimiser. docs/errors/P002.md");
+    static_assert(!parts::bound_adapts && !(parts::fits && std::is_void_v<event_type>),
+                  "[P006 no-theorem] there is no theorem for a share of noise under this sampler or behind "
+                  "this bound. Draw with poisson{..}, clip to a bound that stays. docs/errors/P006.md");
+  }
+
+  auto event(std::size_t units, const bounded_sum& sum) const {
+    if constexpr (parts::fits) return chain_.encoding().event(sampler_, units, sum);
+  }
+  template <class Arch, class T>
+  std::vector<std::int64_t> share_of(std::span<const T> sum) const {
+    return chain_.encoding().template encode<Arch>(sum, chain_.first_bound());
+  }
+
+  Chain chain_;
+  Sampler sampler_;
+
+ public:
+  const Chain& chain() const noexcept { return chain_; }
+  static constexpr std::uint64_t steps_per_round() noexcept { return 1; }
+
+  /// The step that the numbers of a share are counts of, and the shares of noise that are counted on.
+  double grid() const {
+    if constexpr (parts::fits) return chain_.encoding().step(chain_.first_bound());
+    return 0;
+  }
+  std::uint64_t holders() const {
+    if constexpr (parts::fits) return chain_.encoding().holders;
+    return 0;
   }
 };
 
@@ -75,54 +125,28 @@ struct share_parts<chain_of<B, Sum, Share>> {
 /// Test      tests/train/gradient_share.test.cpp
 template <class Model, Loss LossType, class Chain, class Sampler, class T = float,
           class Arch = simd::default_arch>
-class gradient_share {
-  using parts = detail::share_parts<Chain>;
-  using event_type = typename detail::event_kind<typename parts::share, Sampler>::type;
-  static constexpr bool has_noise = NoiseShare<typename Chain::template label<raw<unit::example>>>;
+class gradient_share : public detail::share_maker<Chain, Sampler, unit::example, detail::kept_sum> {
+  using base = detail::share_maker<Chain, Sampler, unit::example, detail::kept_sum>;
+  using base::chain_;
+  using base::sampler_;
+  using typename base::parts;
 
  public:
   gradient_share(const Model& model, LossType loss, Chain steps, Sampler sampler, std::size_t rows,
                  std::uint64_t seed)
-      : chain_(std::move(steps)),
+      : base(std::move(steps), std::move(sampler)),
         step_(model, std::move(loss), parts::sum_of(chain_)),
-        sampler_(std::move(sampler)),
         rows_(rows),
         seed_(seed),
         sample_(rows, sampler_.law()),
         state_(step_.init()) {
-    // Here, and not in the class: a class that fails one is no type any more for clang, which says so again.
-    static_assert(
-        has_noise,
-        "[P001 no-guarantee] an office's part of a common step ends without a share of the noise: put "
-        "clip_l2{..} and sum_over_batch{} before gaussian_share{..}. docs/errors/P001.md");
-    static_assert(!has_noise || parts::fits || parts::bound_adapts,
-                  "[P002 share-of-sum] an office's part of a common step is chain(clip_l2{..}, "
-                  "sum_over_batch{}, gaussian_share{..}): the server divides the sum of all offices and runs "
-                  "the optimiser. docs/errors/P002.md");
-    static_assert(!parts::bound_adapts && !(parts::fits && std::is_void_v<event_type>),
-                  "[P006 no-theorem] there is no theorem for a share of noise under this sampler or behind "
-                  "this bound. Draw with poisson{..}, clip to a bound that stays. docs/errors/P006.md");
     if constexpr (parts::fits) chain_.encoding().check(sample_.most());
   }
 
   const Model& model() const noexcept { return step_.model(); }
-  const Chain& chain() const noexcept { return chain_; }
-  static constexpr std::uint64_t steps_per_round() noexcept { return 1; }
-
-  /// The step that the numbers of a share are counts of, and the shares of noise that are counted on.
-  double grid() const {
-    if constexpr (parts::fits) return chain_.encoding().step(chain_.first_bound());
-    return 0;
-  }
-  std::uint64_t holders() const {
-    if constexpr (parts::fits) return chain_.encoding().holders;
-    return 0;
-  }
 
   /// What a round does to one row of this party.
-  auto event() const {
-    if constexpr (parts::fits) return chain_.encoding().event(sampler_, rows_, sum_of_one());
-  }
+  auto event() const { return base::event(rows_, sum_of_one()); }
   /// What the share is told of the sum of one batch.
   bounded_sum sum_of_one() const { return step_.sum_of(sample_.most(), sampler_.expected_batch(rows_)); }
 
@@ -145,15 +169,13 @@ class gradient_share {
       state_.step = round;
       auto&& coins = sampler_.coins(round);
       step_(p, state_, rows, labels.data(), sample_.draw(coins), sampler_.expected_batch(rows_), seed_);
-      share = chain_.encoding().template encode<Arch>(std::span<const T>(sum), chain_.first_bound());
+      share = base::template share_of<Arch>(std::span<const T>(sum));
     }
     return share;
   }
 
  private:
-  Chain chain_;
   training_step<Model, LossType, typename parts::sum, T, Arch> step_;
-  Sampler sampler_;
   std::size_t rows_;
   std::uint64_t seed_;
   poisson_batches sample_;

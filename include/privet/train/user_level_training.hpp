@@ -85,7 +85,9 @@ class user_level_training {
   const Model& model() const noexcept { return model_; }
   std::size_t persons() const noexcept { return persons_.size(); }
   std::uint64_t steps_per_round() const noexcept { return samples_; }
+  /// What the chain remembers between rounds: a process that goes on where another stopped puts it back.
   const chain_state<T>& state() const noexcept { return state_; }
+  chain_state<T>& state() noexcept { return state_; }
 
   /// What a round does to one person.
   auto event() const
@@ -127,6 +129,14 @@ class user_level_training {
     steps(p, rows, labels, round);
   }
 
+  /// Throws N003 for other rows than were stated before, N001 for labels that are none.
+  void check(rows_view<T> rows, std::span<const std::int32_t> labels) const {
+    require(rows.rows == labels.size() && rows.columns == model_.in_width() && rows.rows == persons_.rows(),
+            fault::shape, "user-level training of ", persons_.rows(), " rows, ", model_.in_width(),
+            " wide: got ", rows.rows, " rows, ", rows.columns, " wide, and ", labels.size(), " labels");
+    check_labels(labels, model_.out_width(), about_rows::nothing);
+  }
+
  private:
   /// All that one thread needs.
   struct worker {
@@ -141,13 +151,6 @@ class user_level_training {
           state(step.init()),
           order(most_rows) {}
   };
-
-  void check(rows_view<T> rows, std::span<const std::int32_t> labels) const {
-    require(rows.rows == labels.size() && rows.columns == model_.in_width() && rows.rows == persons_.rows(),
-            fault::shape, "user-level training of ", persons_.rows(), " rows, ", model_.in_width(),
-            " wide: got ", rows.rows, " rows, ", rows.columns, " wide, and ", labels.size(), " labels");
-    check_labels(labels, model_.out_width(), about_rows::nothing);
-  }
 
   void steps(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels, std::uint64_t round) {
     auto&& coins = sampler_.coins(round);
