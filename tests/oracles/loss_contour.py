@@ -4,9 +4,10 @@
     python3 tests/oracles/loss_contour.py > tests/fixtures/loss_contour.hpp
 
 The integral of the header under test, with another way through every choice in it: nothing is cut off, the tilt is a
-small one far from the saddle point, and the digits that this costs are there. Needs mpmath; takes two minutes.
+small one far from the saddle point, and the digits that this costs are there. One or two uses: from the definition,
+without that integral. Needs mpmath; takes some minutes.
 """
-from mpmath import ceil, exp, expj, floor, fsum, log, mp, mpc, mpf, pi, sqrt
+from mpmath import ceil, erfc, exp, expj, expm1, floor, fsum, linspace, log, log1p, mp, mpc, mpf, pi, quad, sqrt
 
 mp.dps = 30
 
@@ -21,6 +22,16 @@ ROWS = [
     ("1", "0.001", 100000, "1e-6", "replaced", 2, 40, 25, 3, 3.3),
     ("3", "0.02", 1000, "1e-6", "added", 3, 30, 60, 0.8, 1.3),
     ("1", "0.005", 1000, "1e-5", "added", 3, 30, 90, 0.5, 1),
+]
+
+# So few draws that a sum of losses nearly has an atom, or so few uses that it is hardly smooth.
+SPARSE = [
+    ("1.113", "0.00014", 4801, "1.4e-14", "removed", 8, 7, 1100, 0.13, 0.15),
+    ("0.5", "0.000001", 1, "1e-15", "removed"),
+    ("0.6", "0.001", 1, "1e-13", "replaced"),
+    ("0.6", "0.001", 2, "1e-13", "removed"),
+    ("0.7", "0.00001", 2, "1e-14", "removed"),
+    ("0.7", "0.00001", 2, "1e-14", "replaced"),
 ]
 
 
@@ -48,6 +59,40 @@ def deltas(noise, rate, uses, direction, tilt, apart, end):
         return sum_ * 2 / apart * exp(-tilt * epsilon)
 
     return delta
+
+
+def defined_deltas(noise, rate, uses, direction):
+    """delta as a function of epsilon, of one use where P and Q cross, of two as its mean over the other's loss."""
+    v, replaced, far = noise**2, direction == "replaced", 12 * noise + 2
+    ratio = lambda x, sign: log1p(rate * expm1((sign * 2 * x - 1) / (2 * v)))
+    loss = lambda x: ratio(x, 1) - (ratio(x, -1) if replaced else 0)
+    above = lambda x, mean: erfc((x - mean) / (noise * sqrt(2))) / 2
+    density = lambda x: exp(ratio(x, 1) - x * x / (2 * v)) / (noise * sqrt(2 * pi))
+
+    def crossing(epsilon):
+        """The x whose loss is epsilon, or none where every loss is larger."""
+        odds, more = rate / (1 - rate) * exp(-1 / (2 * v)), expm1(epsilon)
+        if replaced:  # odds y^2 - more y - odds e^epsilon = 0 for y = e^{x / v}
+            root = sqrt(more**2 + 4 * exp(epsilon) * odds**2)
+            y = (more + root) / (2 * odds) if more > 0 else 2 * odds * exp(epsilon) / (root - more)
+        else:
+            y = (more + rate) / (1 - rate) / odds
+        return v * log(y) if y > 0 else None
+
+    def one(epsilon):
+        x = crossing(epsilon)
+        if x is None:
+            return -expm1(epsilon)
+        mass = lambda mean: (1 - rate) * above(x, 0) + rate * above(x, mean)
+        return mass(1) - exp(epsilon) * (mass(-1) if replaced else above(x, 0))
+
+    def two(epsilon):  # what is left for the second use turns near the x whose loss is epsilon
+        turn = crossing(epsilon)
+        near = [turn + sign * mpf(2)**-i for sign in (-1, 1) for i in range(16)]
+        nodes = sorted([*linspace(-12 * noise, 12 * noise + 2, 25), turn, *near])
+        return quad(lambda x: density(x) * one(epsilon - loss(x)), nodes)
+
+    return one if uses == 1 else two
 
 
 def epsilon(wanted, delta, low, high):
@@ -86,9 +131,29 @@ struct contour_row {
 };
 
 inline constexpr contour_row contour_rows[] = {""")
-for noise, rate, uses, wanted, direction, tilt, apart, end, low, high in ROWS:
-    found = epsilon(mpf(wanted), deltas(mpf(noise), mpf(rate), uses, direction, mpf(tilt), mpf(apart), mpf(end)), low, high)
+
+
+def write(noise, rate, uses, wanted, direction, tilt=0, apart=0, end=0, low=None, high=None):
+    setting = mpf(noise), mpf(rate), uses, direction
+    if uses > 2:
+        found = epsilon(mpf(wanted), deltas(*setting, mpf(tilt), mpf(apart), mpf(end)), low, high)
+    else:
+        delta = defined_deltas(*setting)
+        low = high = mpf(1) / 2**14
+        while delta(high) > mpf(wanted):
+            low, high = high, 2 * high
+        found = epsilon(mpf(wanted), delta, low, high)
     print(f'    {{{noise}, {rate}, {uses}, {wanted}, "{direction}", {mp.nstr(found, 13)}}},', flush=True)
+
+
+for row in ROWS:
+    write(*row)
+print("""};
+
+/// Where a sum of losses nearly has an atom, or is of few uses.
+inline constexpr contour_row sparse_rows[] = {""")
+for row in SPARSE:
+    write(*row)
 print("""};
 
 } // namespace privet::test""")

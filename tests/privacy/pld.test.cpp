@@ -148,6 +148,68 @@ TEST_CASE("the integral of sampled Gaussians holds thirteen digits of their epsi
     CHECK(found.looseness() <= 1e-6);
   }
 }
+TEST_CASE("few uses, and sums that nearly have an atom, are as tight as others") {
+  for (const auto& row : test::sparse_rows) {
+    const bool replaced = row.direction == "replaced";
+    const privacy_event e{event::subsampled_gaussian{row.noise, row.rate}, row.uses,
+                          replaced ? neighbours::replace_one : neighbours::add_remove};
+    INFO(row.direction << ' ' << row.noise << ", " << row.rate << " x " << row.uses << ", delta " << row.delta
+                       << ", expected " << row.epsilon);
+    // Whatever core is left out of the integral, the bounds hold.
+    const auto parts = parts_of(e, false, row.delta);
+    for (const double guess : {0.7, 1.0, 1.3}) {
+      const auto contour = detail::loss_contour::around(parts[0], true, guess * row.epsilon,
+                                                        std::log(row.delta), 20 / row.epsilon);
+      if (!contour) continue;
+      const auto found = contour->epsilon(row.delta, row.epsilon), delta = contour->delta(row.epsilon);
+      INFO(guess << ": " << found.lower << " .. " << found.upper);
+      CHECK(found.lower <= row.epsilon * (1 + 1e-12));
+      CHECK(found.upper >= row.epsilon * (1 - 1e-12));
+      CHECK(delta.lower <= row.delta * (1 + 1e-9));
+      CHECK(delta.upper >= row.delta * (1 - 1e-9));
+    }
+    const auto accountant = holding({e});
+    const auto found = accountant.epsilon(row.delta);
+    INFO(found.lower << " .. " << found.upper);
+    CHECK(found.lower <= row.epsilon * (1 + 1e-12));
+    CHECK(found.upper >= row.epsilon * (1 - 1e-12));
+    CHECK(found.looseness() <= 1e-5);
+    const auto delta = accountant.delta(row.epsilon);
+    CHECK(delta.lower <= row.delta * (1 + 1e-9));
+    CHECK(delta.upper >= row.delta * (1 - 1e-9));
+    CHECK(delta.looseness() <= 1e-5);
+    // And epsilon falls with delta and rises with uses.
+    CHECK(accountant.epsilon(1.001 * row.delta).upper < found.lower);
+    auto more = e;
+    more.count += 1 + e.count / 100;
+    CHECK(holding({more}).epsilon(row.delta).lower > found.upper);
+  }
+}
+TEST_CASE("outliers and the core add up to the whole, and outliers decay as they promise") {
+  for (const auto relation : {neighbours::add_remove, neighbours::replace_one}) {
+    const privacy_event e{event::subsampled_gaussian{0.9, 1e-3}, 300, relation};
+    const auto parts = parts_of(e, false, 1e-10);
+    using detail::tilted_sample;
+    const auto core = tilted_sample::core(parts[0], 40, 40, 2.5); // a border that suits all smaller tilts
+    const auto border = core.cut();
+    const auto inner = tilted_sample::core(parts[0], 6, 13, 900, border),
+               outer = tilted_sample::outliers(parts[0], 6, 13, 900, border, {});
+    const tilted_sample all(parts[0], 6, 13, 900);
+    CHECK(std::log(std::exp(inner.log_mgf()) + std::exp(outer.log_mgf())) ==
+          Approx(all.log_mgf()).margin(1e-13));
+    const auto a = inner.values(3, 300), b = outer.values(3, 300), c = all.values(3, 300);
+    const double in = std::exp(inner.log_mgf() - all.log_mgf()), out = 1 - in;
+    for (std::size_t j = 0; j < a.size(); ++j) {
+      const double t = 3 * static_cast<double>(j + 1), turn_a = t * (inner.mean() - all.mean()),
+                   turn_b = t * (outer.mean() - all.mean());
+      const double re = in * (a[j].re * std::cos(turn_a) - a[j].im * std::sin(turn_a)) +
+                        out * (b[j].re * std::cos(turn_b) - b[j].im * std::sin(turn_b));
+      CHECK(std::abs(re - c[j].re) <= a[j].error + b[j].error + c[j].error + 1e-13);
+      CHECK(std::hypot(b[j].re, b[j].im) <= std::exp(outer.log_fall(t)) + b[j].error);
+    }
+    CHECK(outer.log_fall(30000) < -10);
+  }
+}
 TEST_CASE("nodes and the decay that they promise bound the characteristic function") {
   const privacy_event e{event::subsampled_gaussian{0.8, 0.01}, 500, neighbours::replace_one};
   for (const bool replaced : {false, true})

@@ -230,11 +230,26 @@ class pld_accountant {
     double cut = given;
     if (!for_epsilon)
       cut = 1e-4 * std::exp(std::clamp(best_tilt(parts(added, 1e-30), false, given).bound, -600.0, 0.0));
-    const auto all = parts(added, cut);
-    if (!for_epsilon) { // no loss is above this, save the mass that was cut
+    auto all = parts(added, cut);
+    while (!for_epsilon) { // no loss is above this, save the mass that was cut
       double most = 0, beyond = 0;
-      for (const auto& p : all) most += p.count * p.highest(), beyond += p.count * p.pair.above();
-      if (most <= given) return {0, beyond, true};
+      bool bounded = true;
+      for (const auto& p : all) {
+        most += p.count * p.highest(), beyond += p.count * p.pair.above();
+        bounded = bounded && p.pair.bounded();
+      }
+      if (most > given) break;
+      if (bounded || cut < 1e-40) return {0, beyond, true};
+      cut *= 1e-6; // delta is far below Chernoff's bound
+      all = parts(added, cut);
+    }
+    if (for_epsilon && added && known > 0) { // losses that cannot come to what is known
+      double most = 0;
+      for (const auto& p : all)
+        most += p.pair.kind() == detail::loss_pair::shape::added && p.pair.rate() < 1
+                    ? -p.count * std::log1p(-p.pair.rate()) * (1 + 1e-12)
+                    : std::numeric_limits<double>::infinity();
+      if (most <= known) return {0, most, true};
     }
     const chernoff best = best_tilt(all, for_epsilon, given);
     double tilt = 0.95 * best.tilt;
@@ -248,6 +263,20 @@ class pld_accountant {
       if (std::isfinite(one.upper) && one.upper - std::max(one.lower, known) <= tolerance * one.upper)
         return one;
       found = {std::max(found.lower, one.lower), std::min(found.upper, one.upper), true};
+    }
+    if (all.size() == 1 && detail::loss_contour::takes(all)) { // few uses, or a sum with nearly an atom
+      const auto deep =
+          for_epsilon ? all : parts(added, 1e-8 * cut); // delta may be far below Chernoff's bound
+      double start = for_epsilon ? best.bound : given, last = std::numeric_limits<double>::infinity();
+      while (const auto contour = detail::loss_contour::around(
+                 deep[0], for_epsilon, start, for_epsilon ? std::log(given) : best.bound, best.tilt)) {
+        const auto one = for_epsilon ? contour->epsilon(given, best.bound) : contour->delta(given);
+        found = {std::max(found.lower, one.lower), std::min(found.upper, one.upper), true};
+        const double gap = found.upper - std::max(found.lower, known);
+        if (gap <= tolerance * found.upper) return found;
+        if (!for_epsilon || !(gap < 0.5 * last)) break;
+        start = found.upper, last = gap; // with a smaller core
+      }
     }
     // Rounding to the grid moves epsilon by (tilt + 1) / 8 times the sum of count step^2, delta by tilt times
     // that, as a share of itself.

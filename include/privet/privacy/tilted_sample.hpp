@@ -10,6 +10,7 @@
 #include <limits>
 #include <numbers>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 namespace privet::detail {
@@ -21,41 +22,83 @@ namespace privet::detail {
 /// `lost` of the mass, count as an infinite loss. So the integrand is smooth everywhere.
 class tilted_sample {
  public:
+  /// The probability that N(at, soft^2) is above x.
+  struct border {
+    double at, soft;
+  };
   /// For E e^{z L} with Re z up to `most_tilt` and |Im z| up to `most_t`.
   tilted_sample(const loss_part& part, double tilt, double most_tilt, double most_t)
+      : tilted_sample(part, tilt, most_tilt, most_t, part.pair.last()) {}
+  /// The core: survivors of a cut at about `last`, by a border that is found.
+  static tilted_sample core(const loss_part& part, double tilt, double most_tilt, double last) {
+    return {part, tilt, most_tilt, 0, last, true};
+  }
+  static tilted_sample core(const loss_part& part, double tilt, double most_tilt, double most_t, border to) {
+    return {part, tilt, most_tilt, most_t, 0, true, to};
+  }
+  /// Outliers: what survives this border, or all that do, but does not survive the one below.
+  static tilted_sample outliers(const loss_part& part, double tilt, double most_tilt, double most_t,
+                                border from, std::optional<border> to) {
+    return {part, tilt, most_tilt, most_t, part.pair.last(), false, to, from};
+  }
+
+ private:
+  tilted_sample(const loss_part& part, double tilt, double most_tilt, double most_t, double wanted,
+                bool core = false, std::optional<border> to = {}, std::optional<border> from = {})
       : count_(part.count),
         tilt_(tilt),
         s_(part.pair.noise()),
         v_(s_ * s_),
         rate_(part.pair.rate()),
         added_(part.pair.kind() == loss_pair::shape::added),
-        replaced_(part.pair.kind() == loss_pair::shape::replaced) {
+        replaced_(part.pair.kind() == loss_pair::shape::replaced),
+        core_(core),
+        from_(from) {
+    // Losses that sink as fast as others rise would turn as fast: they end, at a price in `doubt`, at a border.
+    if (core_ && replaced_) from_ = {-core_reach * s_, std::min(0.05 * v_, 0.1 * s_)};
     double last = s_ * std::sqrt(reach * reach - 2 * most_tilt * std::log1p(-rate_));
-    if (!added_) last = place_cut(part.pair.last(), replaced_ ? 1 + 2 * most_tilt : 1 + most_tilt);
+    if (to)
+      cut_ = to->at, soft_ = to->soft, last = cut_ + softs * soft_;
+    else if (!added_)
+      last = place_cut(wanted, replaced_ ? 1 + 2 * most_tilt : 1 + most_tilt);
+    most_points_ = (core_ || from_) && most_t == 0 ? 0x1p12 : 0x1p16; // the former are for plans
     place_nodes(last, most_tilt, most_t);
     if (!fits()) return;
     weigh();
     // Beyond the nodes, as a share: below, and above, where the masses fall at least as e^{-9 x / soft}.
-    double tails = 3 * normal_above(reach, 0, 1) * std::exp(-std::min(log_mgf_, 0.0));
+    if (core_) // no loss below 0 is positive
+      before_ = (from_ ? normal_above(-from_->at, 0, std::hypot(s_, from_->soft))
+                       : normal_above(core_reach, 0, 1)) *
+                std::exp(-log_mgf_) * 1.01;
+    else if (from_) // no loss there is larger than the first node's, and no more than this share is outliers
+      before_ = std::exp(tilt * (loss_.front() + mean_) - log_mgf_) *
+                normal_above(from_->at, x_.front(), from_->soft) * 1.01;
+    else
+      before_ = 3 * normal_above(reach, 0, 1) * std::exp(-std::min(log_mgf_, 0.0));
+    double tails = before_;
     if (!added_) {
       const double end = 0.5 * soft_ / step_ * weight_.back();
-      tails += end;
+      tails += end_ = end;
       beyond_ = end * std::exp((most_tilt - tilt) * std::max(loss_.back(), 0.0));
     }
     doubt_ +=
         2.1 * std::exp(-aliases()) + tails + unit * (3 * (points_ / block + block / lanes + lanes) + 40);
-    find_layers(added_ ? last : cut_ - 4 * soft_);
+    if (!from_ && !core_) find_layers(added_ ? last : cut_ - 4 * soft_);
   }
 
+ public:
   double count() const noexcept { return count_; }
   double points() const noexcept { return points_; }
-  bool fits() const noexcept { return points_ <= 0x1p16; }
+  bool fits() const noexcept { return points_ <= most_points_; }
   /// The largest |Im z| that these nodes hold for, and how many would hold for another.
-  double most_t() const noexcept { return (2 * std::numbers::pi / step_ - least_) / turns_; }
+  double most_t() const noexcept {
+    return std::min(holds_to_, (2 * std::numbers::pi / step_ - least_) / turns_);
+  }
   double points_for(double t) const noexcept {
     return points_ * std::max(1.0, (least_ + turns_ * t) * step_ / (2 * std::numbers::pi));
   }
 
+  border cut() const noexcept { return {cut_, soft_}; }
   double lost() const noexcept { return lost_; }
   double mean() const noexcept { return mean_; } ///< of the loss L, under the tilt, as the variance
   double variance() const noexcept { return variance_; }
@@ -64,10 +107,33 @@ class tilted_sample {
   /// What the sum for E e^{i t (L - mean)} may be off by, save for what grows with t.
   double doubt() const noexcept { return doubt_; }
 
+  /// Bounds log |E e^{i t L}| over outliers, for this and every larger t: the line of x moves into the complex
+  /// plane, where |e^{i t L}| falls.
+  double log_fall(double t) const {
+    double best = 1;
+    double a = std::min(0.5 * std::numbers::pi * v_, std::sqrt(80 / curved_));
+    for (int k = 0; k < 12; ++k, a /= 1.4) {
+      const double sine = std::sin(a / v_), cosine = std::cos(a / v_);
+      double sum = before_, falls = 1;
+      for (std::size_t i = 0; i < x_.size(); ++i) {
+        const double x = x_[i], z = std::max((from_->at - x) / from_->soft, 0.0),
+                     ratio = rate_ * std::exp((x - 0.5) / v_);
+        falls = std::exp(-t * std::atan2(ratio * sine, 1 - rate_ + ratio * cosine));
+        // What rises from one node to the next rises at most so fast.
+        const double slope =
+            std::max(-x, 0.0) / v_ + (1 + tilt_) * steep_[i] * std::exp(step_ / v_) + (z + 1) / from_->soft;
+        sum += weight_[i] * std::exp(slope * step_) * falls;
+      }
+      best = std::min(best, (sum + end_ * falls) * std::exp(curved_ * a * a) * (1 + 1e-6));
+    }
+    return std::log(best);
+  }
+
   /// log E e^{more (L - mean)} from above, for tilt + more from 0 to the largest.
   double log_more(double more) const {
     double sum = 0;
     for (std::size_t i = 0; i < weight_.size(); ++i) sum += weight_[i] * std::exp(more * loss_[i]);
+    if (from_ && !core_) sum += before_ * std::exp(more * loss_.front());
     return std::log(sum + (more > 0 ? beyond_ : 0)) + 1e-9 / count_ + doubt_ +
            std::abs(more) * most_loss_doubt_;
   }
@@ -117,7 +183,8 @@ class tilted_sample {
   }
 
  private:
-  static constexpr double unit = 0.5 * std::numeric_limits<double>::epsilon(), reach = 9.5, softs = 13;
+  static constexpr double unit = 0.5 * std::numeric_limits<double>::epsilon(), reach = 9.5, softs = 13,
+                          core_reach = 7.7;
   static constexpr std::size_t lanes = 16, block = 256; // of a sum, whose errors grow with the longest chain
 
   double aliases() const { return 36 + std::log(count_); } ///< minus the logarithm of what they are to add
@@ -143,18 +210,47 @@ class tilted_sample {
     return cut_ + softs * soft_;
   }
 
+  double sampled_share(double x) const {
+    const double z = (x - 0.5) / v_;
+    return rate_ * std::exp(z - log_mixture(rate_, z));
+  }
+
   /// The step that makes e^-aliases() of all aliases, by the analytic continuation to |Im x| <= a.
   void place_nodes(double last, double most_tilt, double most_t) {
-    const double curved = 0.5 / v_ + (added_ ? 0 : 0.5 / (soft_ * soft_)) +
-                          (added_ || replaced_ ? 0.1405 * most_tilt / (v_ * v_) : 0),
-                 a = std::min(std::sqrt(aliases() / curved), 0.5 * std::numbers::pi * v_);
-    least_ = aliases() / a + curved * a;
-    turns_ = (replaced_ ? 2 : 1) / v_;
+    curved_ = 0.5 / v_ + (added_ ? 0 : 0.5 / (soft_ * soft_)) +
+              (added_ || replaced_ ? 0.1405 * most_tilt / (v_ * v_) : 0) +
+              (from_ ? 0.5 / (from_->soft * from_->soft) : 0);
+    const double most = std::min(std::sqrt(aliases() / curved_), 0.5 * std::numbers::pi * v_);
+    first_ = from_ ? from_->at - softs * from_->soft : core_ ? -core_reach * s_ : -reach * s_ - 1;
+    const auto place = [&](double a, double turns) {
+      least_ = aliases() / a + curved_ * a;
+      turns_ = turns;
+    };
+    place(most, (replaced_ ? 2 : 1) / v_);
+    if (!added_ && most_t > 0) { // the phase turns no faster than the largest share of the sampled, over v
+      const double wide = least_ + most_t * turns_;
+      double share = 0, a = most;
+      const auto limit = [&](double x, double fall,
+                             double further) { // at the nodes' end, and where the share is 1
+        const double own = sampled_share(x), full = std::max(0.0, -v_ * std::log(own));
+        a = std::min(a, v_ * v_ / (5 * most_t) * std::min(fall / own, fall + full * further));
+        share += own > 0.5 ? 1 : own;
+      };
+      limit(last, softs / soft_, 1 / (soft_ * soft_));
+      if (replaced_)
+        limit(-first_, from_ ? softs / from_->soft : -first_ / v_,
+              from_ ? 1 / (from_->soft * from_->soft) : 1 / v_);
+      place(a, share / v_);
+      if (least_ + most_t * turns_ < wide)
+        holds_to_ = most_t;
+      else
+        place(most, (replaced_ ? 2 : 1) / v_);
+    }
     step_ = std::min({2 * std::numbers::pi / (least_ + most_t * turns_), s_ / 8, v_ / 2});
     int exponent = 0;
     step_ = std::floor(std::frexp(step_, &exponent) * 1024); // few digits, so that every node is exact
     step_ = std::ldexp(step_, exponent - 10);
-    first_ = std::floor((-reach * s_ - 1) / step_);
+    first_ = std::floor(first_ / step_);
     points_ = std::ceil(last / step_) - first_ + 1;
   }
 
@@ -184,12 +280,16 @@ class tilted_sample {
       double& w = weight_[i];
       w = own + tilt_ * loss_[i] - square;
       doubt[i] = unit * (8 + 5 * square + 2 * std::abs(w)) + (tilt_ + 1) * loss_doubt[i];
-      if (const double beyond = (x - cut_) / (soft_ * std::numbers::sqrt2); !added_ && beyond > -7) {
+      const auto survive = [&](double beyond) {
         const double kept = std::log(0.5 * std::erfc(beyond)),
                      slope = beyond > 0 ? 2 * beyond + 2 : 1.2 * std::exp(-beyond * beyond);
         w += kept;
         doubt[i] += unit * (16 + 2 * std::abs(kept) + 4 * slope * std::abs(beyond));
+      };
+      if (const double beyond = (x - cut_) / (soft_ * std::numbers::sqrt2); !added_ && beyond > -7) {
+        survive(beyond);
       }
+      if (from_) survive((from_->at - x) / (from_->soft * std::numbers::sqrt2));
       top_ = std::max(top_, w);
     }
     double sum = 0; // in chains as short as those of `values`
@@ -250,10 +350,12 @@ class tilted_sample {
   };
 
   double count_, tilt_, s_, v_, rate_;
-  bool added_, replaced_;
-  double cut_ = 0, soft_ = 1, lost_ = 0, first_ = 0, step_ = 0, points_ = 0, least_ = 0, turns_ = 0, top_ = 0,
-         mean_ = 0, variance_ = 0, log_mgf_ = 0, doubt_ = 0, loss_doubt_ = 0, most_loss_doubt_ = 0,
-         beyond_ = 0;
+  bool added_, replaced_, core_;
+  double cut_ = 0, soft_ = 1, lost_ = 0, first_ = 0, step_ = 0, points_ = 0, most_points_ = 0, least_ = 0,
+         turns_ = 0, top_ = 0, mean_ = 0, variance_ = 0, log_mgf_ = 0, doubt_ = 0, loss_doubt_ = 0,
+         most_loss_doubt_ = 0, beyond_ = 0, before_ = 0, end_ = 0, curved_ = 0,
+         holds_to_ = std::numeric_limits<double>::infinity();
+  std::optional<border> from_;
   std::vector<double> x_, loss_, weight_, steep_; // loss_ less its mean
   std::vector<layer> layers_;
 };
