@@ -85,6 +85,20 @@ TEST_CASE("ciphertexts for given obfuscators are those of python-paillier") {
   }
 }
 
+TEST_CASE("the ciphertexts, the sum and the messages of ISO/IEC 18033-6 come out") {
+  const auto v = test::paillier::of_standard();
+  const paillier_decryptor<> opens(test::paillier::secret_key(v));
+  const auto& with = opens.evaluator();
+  const auto c = unsafe::raw_encrypt(with, v.plain, v.r, "known answers");
+  CHECK(with.write(c) == v.cipher);
+  const auto sum = with.add(with.read(v.row(v.cipher, 0)).value(), with.read(v.row(v.cipher, 1)).value());
+  CHECK(with.write(sum) == as_words(v.sum));
+  CHECK(decrypted(opens, c) == v.plain);
+  words total(v.words());
+  total[0] = 0x69606a6b6c6d6e6f, total[1] = 0x6162636465666768;
+  CHECK(decrypted(opens, sum) == total);
+}
+
 TEST_CASE("ciphertexts of python-paillier decrypt", "[slow]") {
   for (const std::size_t bits : sizes()) {
     const auto v = of_bits(bits);

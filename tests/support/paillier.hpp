@@ -53,15 +53,17 @@ inline vectors of_bits(std::size_t bits) {
       return PRIVET_TEST_PAILLIER(bits_3072, 3072);
   }
 }
+/// Of ISO/IEC 18033-6; a key that is no Blum key, gcd(p - 1, q - 1) is 6.
+inline vectors of_standard() { return PRIVET_TEST_PAILLIER(iso, 2048); }
 #undef PRIVET_TEST_PAILLIER
 
 inline const unsafe::small_keys small{"known answers of a test"};
 
-inline paillier_secret_key secret_key(std::size_t bits) {
-  const auto v = of_bits(bits);
+inline paillier_secret_key secret_key(const vectors& v) {
   return paillier_secret_key::from_primes(from_words<secret_bigint>(v.p), from_words<secret_bigint>(v.q),
                                           from_words(v.n), small)
       .value();
 }
+inline paillier_secret_key secret_key(std::size_t bits) { return secret_key(of_bits(bits)); }
 
 } // namespace privet::test::paillier
