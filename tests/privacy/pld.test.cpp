@@ -239,6 +239,16 @@ TEST_CASE("a loss that hardly varies is not lost between two grid points", "[slo
   const auto few = holding({{event::subsampled_gaussian{0.05, 1e-3}, 3}}).epsilon(0.5);
   CHECK(few.upper <= 3 * -std::log1p(-1e-3) * (1 + 1e-6));
 }
+TEST_CASE("a delta that lies in the far tail of one use is found") {
+  // The loss reaches it 11.7 deviations out; the closed form in 50 digits.
+  pld_accountant one;
+  one.compose({event::subsampled_gaussian{1.2636259950733217, 1.1673224358083801e-05}, 1});
+  const auto delta = one.delta(0.087207955138020182);
+  CHECK(delta.lower <= 3.21932536774e-34);
+  CHECK(delta.upper >= 3.21932536774e-34);
+  CHECK(delta.upper <= 1e-33);
+}
+
 TEST_CASE("randomised response is composed exactly") {
   for (const auto& row : test::accounting::randomised_response) {
     const auto found = holding(row.events).epsilon(row.delta);

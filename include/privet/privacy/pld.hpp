@@ -231,15 +231,17 @@ class pld_accountant {
     if (!for_epsilon)
       cut = 1e-4 * std::exp(std::clamp(best_tilt(parts(added, 1e-30), false, given).bound, -600.0, 0.0));
     auto all = parts(added, cut);
-    while (!for_epsilon) { // no loss is above this, save the mass that was cut
-      double most = 0, beyond = 0;
+    while (!for_epsilon) {                      // no loss is above this, save the mass that was cut
+      double most = 0, planned = 0, beyond = 0; // planned: where a tilt is looked for
       bool bounded = true;
       for (const auto& p : all) {
         most += p.count * p.highest(), beyond += p.count * p.pair.above();
+        planned += p.count * p.rough.back().loss;
         bounded = bounded && p.pair.bounded();
       }
-      if (most > given) break;
-      if (bounded || cut < 1e-40) return {0, beyond, true};
+      const bool last = bounded || cut < 1e-40;
+      if (planned > given || (last && most > given)) break;
+      if (last) return {0, beyond, true};
       cut *= 1e-6; // delta is far below Chernoff's bound
       all = parts(added, cut);
     }
