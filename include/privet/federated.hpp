@@ -1,9 +1,20 @@
 #pragma once
 // Everything in federated/. Written by tools/generate_floor_headers.
 
+#include <privet/federated/bulyan.hpp>
+#include <privet/federated/coordinate_median.hpp>
 #include <privet/federated/fedavg.hpp>
+#include <privet/federated/fednova.hpp>
+#include <privet/federated/geometric_median.hpp>
+#include <privet/federated/kept_updates.hpp>
+#include <privet/federated/krum.hpp>
+#include <privet/federated/norm_bound.hpp>
 #include <privet/federated/phase_times.hpp>
 #include <privet/federated/progress.hpp>
+#include <privet/federated/q_fedavg.hpp>
+#include <privet/federated/server_optimizer.hpp>
+#include <privet/federated/server_step.hpp>
+#include <privet/federated/trimmed_mean.hpp>
 #include <privet/federated/trust.hpp>
 #include <privet/federated/update.hpp>
 

@@ -2,7 +2,9 @@
 #include "support/encrypted.hpp"
 
 #include <privet/federated/encrypted_office.hpp>
+#include <privet/federated/server_optimizer.hpp>
 #include <privet/federated/wire_dump.hpp>
+#include <privet/optim/sgd.hpp>
 
 #include <vector>
 
@@ -57,6 +59,25 @@ TEST_CASE("a federation that is taken up goes on to the bit") {
     second.offices[i]->take_up(first.weights(i), 2, first.offices[i]->scaling());
   second.run(2);
   CHECK(second.weights(0) == whole.weights(0));
+}
+
+TEST_CASE("an optimiser at the offices steps as one at a server would, to the bit") {
+  const server_optimizer steps(chain(sgd{.learning_rate = 0.5, .momentum = 0.9}));
+  const packing how = update_packing(512, 4);
+  const server_optimizer in_clear(chain(sgd{.learning_rate = 0.5, .momentum = 0.9}),
+                                  fedavg{.encoding = {.fraction_bits = how.fraction_bits}});
+  aggregation_server server(in_clear, {.seed = 3});
+  offices four(test::model_of_tests, test::four_data_sets(), test::local_of_tests, 3);
+  server.run(four, in_process{}, rounds{3});
+
+  const auto blind = steps.run_by(curious{});
+  test::encrypted_federation<key_opener<>, std::remove_const_t<decltype(blind)>> f(
+      test::dealt_whole(), {.seed = 3}, test::four_in_clear(), true, blind);
+  f.run(3);
+  CHECK(f.weights(0) == test::copy_weights(server.weights()));
+  CHECK(f.weights(3) == f.weights(0));
+  CHECK(f.offices[0]->kept().slots == server.aggregator_memory().slots);
+  CHECK(f.offices[0]->loss() > 0);
 }
 
 TEST_CASE("what a server sees of rows is encrypted, all of it") {

@@ -6,7 +6,7 @@ by 2^16 and one gradient is always zero. Needs numpy and torch >= 1.13.
 """
 import numpy as np
 import torch
-from torch.optim import SGD, Adam, AdamW, RMSprop
+from torch.optim import SGD, Adagrad, Adam, AdamW, RMSprop
 from torch.optim.lr_scheduler import ChainedScheduler, CosineAnnealingLR, LambdaLR, LinearLR, StepLR
 
 import header
@@ -25,6 +25,25 @@ def warm_up(steps):
     return lambda step: min(1.0, (step + 1) / steps)
 
 
+class Yogi(torch.optim.Optimizer):
+    """Algorithm 2 of Zaheer et al., NeurIPS 2018, from v = 0: torch has none."""
+
+    def __init__(self, params, lr, betas, eps):
+        super().__init__(params, dict(lr=lr, betas=betas, eps=eps))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            (b1, b2), lr, eps = group["betas"], group["lr"], group["eps"]
+            for p in group["params"]:
+                kept = self.state[p]
+                m, v = kept.get("m", torch.zeros_like(p)), kept.get("v", torch.zeros_like(p))
+                square = p.grad**2
+                kept["m"] = b1 * m + (1 - b1) * p.grad
+                kept["v"] = v - (1 - b2) * torch.sign(v - square) * square
+                p -= lr * kept["m"] / (kept["v"].sqrt() + eps)
+
+
 # name: (optimiser, schedule)
 RUNS = {
     "sgd": (lambda p: SGD(p, lr=0.05), None),
@@ -38,6 +57,10 @@ RUNS = {
     "adam_betas": (lambda p: Adam(p, lr=0.02, betas=(0.8, 0.95), eps=1e-6), None),
     "adam_decay": (lambda p: Adam(p, lr=0.02, weight_decay=0.1), None),
     "adamw": (lambda p: AdamW(p, lr=0.02, weight_decay=0.1), None),
+    "adagrad": (lambda p: Adagrad(p), None),
+    "adagrad_epsilon": (lambda p: Adagrad(p, lr=0.5, eps=1e-3), None),
+    "yogi": (lambda p: Yogi(p, lr=0.01, betas=(0.9, 0.999), eps=1e-3), None),
+    "yogi_betas": (lambda p: Yogi(p, lr=0.05, betas=(0.8, 0.95), eps=1e-6), None),
     "step": (lambda p: SGD(p, lr=0.05, momentum=0.9), lambda o: StepLR(o, step_size=3, gamma=0.5)),
     "cosine": (lambda p: SGD(p, lr=0.05, momentum=0.9), lambda o: CosineAnnealingLR(o, T_max=9, eta_min=0.05 * 0.125)),
     "warm_up": (lambda p: Adam(p, lr=0.02), lambda o: LambdaLR(o, warm_up(4))),

@@ -11,6 +11,7 @@
 #include <privet/federated/encrypted_update.hpp>
 #include <privet/federated/fedavg.hpp>
 #include <privet/federated/message.hpp>
+#include <privet/federated/server_optimizer.hpp>
 #include <privet/federated/shared_noise.hpp>
 #include <privet/simd/arch.hpp>
 
@@ -86,6 +87,38 @@ class encrypted_form<federated_average<Trust>> {
                          [&](std::size_t i) { return static_cast<double>(sums[i]) * step; });
     return static_cast<double>(sums.back()) * step / arrived * loss_unit;
   }
+};
+
+/// The same with an optimiser, which steps at every office.
+template <class Steps, class Trust, class StepArch>
+class encrypted_form<server_optimizer<Steps, Trust, StepArch>>
+    : public encrypted_form<federated_average<Trust>> {
+  using average = encrypted_form<federated_average<Trust>>;
+
+ public:
+  using memory = chain_state<float>;
+
+  explicit encrypted_form(server_optimizer<Steps, Trust, StepArch> steps)
+      : average(federated_average<Trust>{}), steps_(std::move(steps)) {}
+
+  memory remember(std::size_t parameters) const { return steps_.remember(parameters); }
+
+  result<double> apply(std::span<const std::int64_t> sums, const packing& how,
+                       std::span<const sum_member> members, std::span<float> weights, memory& kept) const {
+    double loss = 0;
+    const auto stepped = steps_.step(weights, kept, [&](std::span<float> from_zero) -> status {
+      typename average::memory none;
+      const auto applied = average::apply(sums, how, members, from_zero, none);
+      if (!applied) return applied.error();
+      loss = *applied;
+      return nothing{};
+    });
+    if (!stepped) return stepped.error();
+    return loss;
+  }
+
+ private:
+  server_optimizer<Steps, Trust, StepArch> steps_;
 };
 
 /// Shares of a common noise: integers as they are, so the sum that is opened is the one that `shared_sum` adds up

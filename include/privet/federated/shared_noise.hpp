@@ -6,6 +6,7 @@
 #include <privet/federated/fedavg.hpp>
 #include <privet/federated/message.hpp>
 #include <privet/federated/office.hpp>
+#include <privet/federated/server_step.hpp>
 #include <privet/federated/trust.hpp>
 #include <privet/train/gradient_share.hpp>
 #include <privet/train/step.hpp>
@@ -94,13 +95,11 @@ struct shared_user_recipe {
 template <class Upload, class Steps, class Trust = trusted, class Arch = simd::default_arch>
 class shared_sum {
   using parts = detail::share_parts<Upload>;
-  static constexpr bool only_steps =
-      Steps::bounds == 0 && Steps::reductions == 0 && Steps::encodings == 0 && Steps::mechanisms == 0;
   static_assert(parts::fits,
                 "[P002 share-of-sum] the server adds what chain(clip_l2{..}, sum_over_batch{}, "
                 "gaussian_share{..}) makes at the offices, and is told of it by the same chain. "
                 "docs/errors/P002.md");
-  static_assert(only_steps,
+  static_assert(detail::only_steps<Steps>,
                 "[P002 server-chain] the server's chain meets a sum that is bounded, divided and noisy "
                 "already: it holds pointwise stages only, such as sgd{..} and cosine_rate{..}. "
                 "docs/errors/P002.md");
@@ -136,11 +135,7 @@ class shared_sum {
     return steps_.template init<float>(parameters);
   }
   status check(const chain_state<float>& memory, std::size_t parameters) const {
-    if (memory.parameters != parameters || memory.slots.size() != Steps::slots * parameters)
-      return error::of(fault::shape, "shared sum: an optimiser of ", memory.parameters, " parameters and ",
-                       memory.slots.size(), " numbers, expected ", parameters, " and ",
-                       Steps::slots * parameters);
-    return nothing{};
+    return detail::check_optimizer<Steps>("shared sum", memory, parameters);
   }
   std::size_t least() const noexcept { return share().holders; }
   /// The step that a share's numbers are counts of.
@@ -186,20 +181,13 @@ class shared_sum {
       return error::of(fault::message, "shared sum: ", s.senders.size(), " shares arrived, the noise of ",
                        least(), " is counted on; their sum is not opened");
     const double batch = sampler_.expected_batch(s.examples), bound = upload_.first_bound();
-    aligned_vector<float> step(weights.size()), moved(weights.size());
+    aligned_vector<float> step(weights.size());
     for (std::size_t i = 0; i < step.size(); ++i)
       step[i] = static_cast<float>(share().decode(s.sums[i], bound) / batch);
-    std::ranges::copy(weights, moved.begin());
-    auto next = memory;
-    const update_context<float> context{.step = next.step, .parameters = weights, .expected_batch = batch};
-    detail::descend<Arch>(steps_, std::span<float>(step), 0, next, context, 1.0, std::span<float>(moved));
-    for (const float w : moved)
-      if (!std::isfinite(w))
-        return error::of(fault::range, "shared sum: the step ", next.step + 1,
-                         " drives weights out of their range; a lower learning rate may help");
-    ++next.step;
-    memory = std::move(next);
-    std::ranges::copy(moved, weights.begin());
+    if (auto done =
+            detail::server_step<Arch>("shared sum", steps_, std::span<float>(step), batch, weights, memory);
+        !done)
+      return done;
     s = init(weights.size());
     return nothing{};
   }

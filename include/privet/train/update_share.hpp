@@ -16,7 +16,7 @@ namespace privet {
 namespace detail {
 
 /// The same among persons, whose training draws no coins that noise must guard.
-struct kept_updates : kept_sum {
+struct kept_sum_of_updates : kept_sum {
   static constexpr bool adds_noise = false;
 };
 
@@ -35,8 +35,8 @@ struct kept_updates : kept_sum {
 /// Test      tests/train/update_share.test.cpp
 template <class Model, Loss LossType, class Local, class Chain, class Sampler, class T = float,
           class Arch = simd::default_arch>
-class update_share : public detail::share_maker<Chain, Sampler, unit::user, detail::kept_updates> {
-  using base = detail::share_maker<Chain, Sampler, unit::user, detail::kept_updates>;
+class update_share : public detail::share_maker<Chain, Sampler, unit::user, detail::kept_sum_of_updates> {
+  using base = detail::share_maker<Chain, Sampler, unit::user, detail::kept_sum_of_updates>;
   using base::chain_;
   using base::sampler_;
   using typename base::parts;
