@@ -184,9 +184,9 @@ TEST_CASE("user-level training goes on where another object stopped, with its mo
                                chain(average_over_batch{}, sgd{.learning_rate = 1, .momentum = 0.9}),
                                poisson{.rate = 1}, data.groups, 3);
   };
-  auto whole = make(), first = make(), second = make();
+  auto uncut = make(), first = make(), second = make();
   auto p = initialise<float>(model, 1), q = p, forgetful = p;
-  for (std::uint64_t round : {0u, 1u}) whole.resume(p, data.view(), data.labels, round);
+  for (std::uint64_t round : {0u, 1u}) uncut.resume(p, data.view(), data.labels, round);
   first.resume(q, data.view(), data.labels, 0);
   forgetful = q;
   make().resume(forgetful, data.view(), data.labels, 1);
