@@ -30,6 +30,18 @@ def run(*words, out="out"):
     return subprocess.run(command, capture_output=True, text=True)
 
 
+def stopped(*words, out):
+    """A run that is interrupted after two rounds: its status, the rounds that were done, what it said."""
+    process = subprocess.Popen([program, *words, "--out", str(folder / out)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    lines = folder / out / "run.jsonl"
+    until = time.time() + 120
+    while time.time() < until and process.poll() is None and not (lines.exists() and len(lines.read_text().splitlines()) >= 2):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[1]
+    return process.returncode, len(lines.read_text().splitlines()), said
+
+
 def model(out):
     return (folder / out / "model.safetensors").read_bytes()
 
@@ -117,15 +129,8 @@ for scheme, threads in (("threshold-paillier", "1"), ("paillier", "2")):
     check(again.returncode == 0 and model(out) == model("one"), f"{scheme} on {threads} threads gives the same model, to the bit")
 
 # Stopped and taken up again.
-process = subprocess.Popen([program, *shared, "--rounds", "12", "--out", str(folder / "cut")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-lines = folder / "cut" / "run.jsonl"
-waited = time.time() + 120
-while time.time() < waited and process.poll() is None and not (lines.exists() and len(lines.read_text().splitlines()) >= 2):
-    time.sleep(0.01)
-process.send_signal(signal.SIGINT)
-said = process.communicate()[1]
-done_before = len(lines.read_text().splitlines())
-check(process.returncode == 130 and 2 <= done_before < 12, f"stopped after {done_before} of 12 rounds: {said.strip()[-60:]}")
+status, done_before, said = stopped(*shared, "--rounds", "12", out="cut")
+check(status == 130 and 2 <= done_before < 12, f"stopped after {done_before} of 12 rounds: {said.strip()[-60:]}")
 check(run("--resume", str(folder / "cut")).returncode == 0, "taken up again, with keys dealt anew")
 run(*shared, "--rounds", "12", out="uncut")
 check(model("cut") == model("uncut"), "it ends in the model of an uninterrupted run, to the bit")
@@ -140,17 +145,10 @@ for words, unit in ((["example:3"], "one row"), (["user:30"], "one person"), (["
 
 # The common noise is taken up again with the optimiser, and is paid for as often as in one go.
 budget = [*shared, "--rounds", "14", "--privacy", "example:3", "--delta", "1e-4"]
-process = subprocess.Popen([program, *budget, "--out", str(folder / "noisy")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-lines = folder / "noisy" / "run.jsonl"
-waited = time.time() + 120
-while time.time() < waited and process.poll() is None and not (lines.exists() and len(lines.read_text().splitlines()) >= 2):
-    time.sleep(0.01)
-process.send_signal(signal.SIGINT)
-process.communicate()
-before = len(lines.read_text().splitlines())
+status, before, _ = stopped(*budget, out="noisy")
 again = run("--resume", str(folder / "noisy"))
 debits = [line for line in (folder / "noisy" / "office-1.ledger").read_text().splitlines()[1:] if json.loads(line)["kind"] == "debit"]
-check(process.returncode == 130 and 2 <= before < 14 and again.returncode == 0, f"stopped after {before} of 14 noisy rounds and taken up again {again.stderr.strip()[:160]}")
+check(status == 130 and 2 <= before < 14 and again.returncode == 0, f"stopped after {before} of 14 noisy rounds and taken up again {again.stderr.strip()[:160]}")
 check(len(debits) == 15, f"{len(debits)} payments: the moments and 14 rounds")
 
 # Mistakes.

@@ -37,9 +37,7 @@ class encrypted_federation {
       };
       std::optional<typename member::memory> kept;
       if constexpr (remembers)
-        if (!run.metrics.empty())
-          kept = {std::as_const(run.weights).shared().size(), run.metrics.size(),
-                  privet::aligned_vector<float>(run.optimizer.begin(), run.optimizer.end())};
+        if (!run.metrics.empty()) kept = optimizer_of(run);
       offices_.back()->take_up(std::as_const(run.weights).shared(),
                                static_cast<std::uint32_t>(run.metrics.size()), run.scaling, std::move(kept));
       links_.push_back(std::make_unique<privet::in_process_link>(*offices_.back()));

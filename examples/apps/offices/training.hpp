@@ -100,6 +100,12 @@ struct federated_run {
   std::vector<std::pair<std::string, std::string>> encryption; ///< what is to be said of it; empty in clear
 };
 
+/// What the optimiser of the sum remembered after the last round.
+inline privet::chain_state<float> optimizer_of(const federated_run& run) {
+  return {std::as_const(run.weights).shared().size(), run.metrics.size(),
+          privet::aligned_vector<float>(run.optimizer.begin(), run.optimizer.end())};
+}
+
 /// One office for each part of the data. Private ones pay from their ledgers, which lie in `folder`.
 inline std::vector<std::unique_ptr<privet::participant>> make_offices(const settings& s, const study& data,
                                                                       const privet::network& model,
@@ -180,10 +186,7 @@ struct clear_federation {
   void open(const privet::network& model, const federated_run& run) {
     server.open(links, model, std::as_const(run.weights).shared(), run.scaling);
     if constexpr (remembers)
-      if (!run.optimizer.empty())
-        server.restore_aggregator(
-            {model.sizes().shared, run.metrics.size(),
-             privet::aligned_vector<float>(run.optimizer.begin(), run.optimizer.end())});
+      if (!run.optimizer.empty()) server.restore_aggregator(optimizer_of(run));
   }
   privet::round_report round(std::size_t r) { return server.round(r); }
   std::span<const float> weights() const { return server.weights(); }

@@ -40,10 +40,10 @@ class fixed_sum {
   std::size_t size() const noexcept { return sums_.size(); }
   void reset() { sums_.assign(sums_.size(), 0); }
 
-  /// Adds a vector, all of it or nothing. Errors: N003 another length, N008 a number out of range,
+  /// Whether `add` would take the vector. Errors: N003 another length, N008 a number out of range,
   /// NaN and infinity among them.
   template <class T>
-  status add(std::span<const T> values) {
+  status check(std::span<const T> values) const {
     if (values.size() != sums_.size())
       return error::of(fault::shape, "fixed-point sum of ", sums_.size(), " numbers: got ", values.size());
     const double limit = encoding_.limit();
@@ -51,6 +51,13 @@ class fixed_sum {
       if (!(std::abs(static_cast<double>(values[i])) < limit))
         return error::of(fault::range, "fixed-point sum: number ", i, " is ", values[i],
                          ", the encoding holds less than ", limit, " in magnitude");
+    return nothing{};
+  }
+
+  /// Adds a vector, all of it or nothing. Errors: as of `check`.
+  template <class T>
+  status add(std::span<const T> values) {
+    if (auto good = check(values); !good) return good;
     if (encoding_.whole_bits + encoding_.fraction_bits > 62) {
       for (std::size_t i = 0; i < values.size(); ++i) sums_[i] += encoding_.encode(values[i]);
     } else {

@@ -44,7 +44,7 @@ struct bulyan {
   status absorb(state& s, const client_update& update) const { return s.add(name, update); }
 
   status finish(state& s, std::span<float> weights) const {
-    if (auto ready = detail::check_round(name, weights.size(), s.parameters(), s.size()); !ready)
+    if (auto ready = detail::check_round(name, weights.size(), s.parameters(), s.size() > 0); !ready)
       return ready;
     if (s.size() < least())
       return error::of(fault::message, name, ": ", s.size(), " updates arrived, ", attackers,

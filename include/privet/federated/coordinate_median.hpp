@@ -35,7 +35,7 @@ struct coordinate_median {
   status absorb(state& s, const client_update& update) const { return s.add(name, update); }
 
   status finish(state& s, std::span<float> weights) const {
-    if (auto ready = detail::check_round(name, weights.size(), s.parameters(), s.size()); !ready)
+    if (auto ready = detail::check_round(name, weights.size(), s.parameters(), s.size() > 0); !ready)
       return ready;
     std::vector<double> median(weights.size());
     detail::for_sorted_coordinates(s, [&](std::size_t first, std::size_t count, auto rows) {

@@ -75,11 +75,10 @@ class encrypted_form<federated_average<Trust>> {
     if (sums.size() != weights.size() + 1)
       return error::of(fault::shape, "fedavg: ", sums.size(), " sums for ", weights.size(),
                        " weights and a loss");
-    std::uint64_t rows = 0;
-    for (const auto& one : members) rows += one.rows;
+    const auto rows = static_cast<double>(rows_of(members));
     fixed_sum weight(1);
     for (const auto& one : members) {
-      const double share = static_cast<double>(one.rows) / static_cast<double>(rows);
+      const double share = static_cast<double>(one.rows) / rows;
       if (auto added = weight.add(std::span<const double>(&share, 1)); !added) return added.error();
     }
     const double arrived = weight[0], step = how.step();

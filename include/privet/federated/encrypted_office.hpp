@@ -350,12 +350,6 @@ class encrypted_office : public participant {
     return nothing{};
   }
 
-  static std::uint64_t rows_of(std::span<const sum_member> members) {
-    std::uint64_t all = 0;
-    for (const auto& one : members) all += one.rows;
-    return all;
-  }
-
   status prepare_moments(contribution& out) {
     auto reply =
         ask_inner(message_kind::ask_moments, 0, encode_number(rows_of(out.members)), message_kind::moments);

@@ -29,6 +29,12 @@ struct sum_member {
   friend bool operator==(const sum_member&, const sum_member&) = default;
 };
 
+inline std::uint64_t rows_of(std::span<const sum_member> members) {
+  std::uint64_t all = 0;
+  for (const auto& one : members) all += one.rows;
+  return all;
+}
+
 /// The body of `ask_sum`.
 inline std::vector<std::byte> encode_members(std::span<const sum_member> members) {
   byte_writer out;

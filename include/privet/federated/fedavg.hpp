@@ -7,6 +7,7 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <utility>
 
 namespace privet {
@@ -35,6 +36,21 @@ template <class A>
 struct memory_of<A> {
   using type = decltype(std::declval<const A&>().remember(std::size_t{}));
 };
+
+/// Errors: N009 for a weight outside (0, 1].
+inline status check_weight(std::string_view rule, const client_update& u) {
+  if (u.weight > 0 && u.weight <= 1) return nothing{};
+  return error::of(fault::message, rule, ": client ", u.sender, " has weight ", u.weight,
+                   ", expected 0 < weight <= 1");
+}
+/// Errors: N003 for weights of another size, N009 when nothing arrived.
+inline status check_round(std::string_view rule, std::size_t weights, std::size_t parameters,
+                          bool something_arrived) {
+  if (weights != parameters)
+    return error::of(fault::shape, rule, ": ", weights, " weights, the updates have ", parameters);
+  if (!something_arrived) return error::of(fault::message, rule, ": no update arrived in this round");
+  return nothing{};
+}
 
 /// weights -= sum(i) / arrived, in double precision.
 template <class Sum>
@@ -104,19 +120,15 @@ struct federated_average {
   state init(std::size_t parameters) const { return {fixed_sum(parameters, encoding)}; }
 
   status absorb(state& s, const client_update& update) const {
-    if (!(update.weight > 0 && update.weight <= 1))
-      return error::of(fault::message, "fedavg: client ", update.sender, " has weight ", update.weight,
-                       ", expected 0 < weight <= 1");
+    if (auto good = detail::check_weight("fedavg", update); !good) return good;
     if (auto added = s.updates.add(std::span<const float>(update.shared)); !added) return added;
     return s.weight.add(std::span<const double>(&update.weight, 1));
   }
 
   status finish(state& s, std::span<float> weights) const {
-    if (weights.size() != s.updates.size())
-      return error::of(fault::shape, "fedavg: ", weights.size(), " weights, the updates have ",
-                       s.updates.size());
     const double arrived = s.weight[0];
-    if (!(arrived > 0)) return error::of(fault::message, "fedavg: no update arrived in this round");
+    if (auto ready = detail::check_round("fedavg", weights.size(), s.updates.size(), arrived > 0); !ready)
+      return ready;
     detail::average_step(weights, arrived, [&](std::size_t i) { return s.updates[i]; });
     s.updates.reset();
     s.weight.reset();

@@ -48,9 +48,7 @@ struct fednova_average {
   }
 
   status absorb(state& s, const client_update& update) const {
-    if (!(update.weight > 0 && update.weight <= 1))
-      return error::of(fault::message, "fednova: client ", update.sender, " has weight ", update.weight,
-                       ", expected 0 < weight <= 1");
+    if (auto good = detail::check_weight("fednova", update); !good) return good;
     if (update.steps == 0 || update.steps > (1u << 22))
       return error::of(fault::message, "fednova: client ", update.sender, " took ", update.steps,
                        " steps, expected 1 to 2^22");
@@ -63,11 +61,9 @@ struct fednova_average {
   }
 
   status finish(state& s, std::span<float> weights) const {
-    if (weights.size() != s.updates.size())
-      return error::of(fault::shape, "fednova: ", weights.size(), " weights, the updates have ",
-                       s.updates.size());
     const double arrived = s.weights[0], reach = s.weights[1];
-    if (!(arrived > 0)) return error::of(fault::message, "fednova: no update arrived in this round");
+    if (auto ready = detail::check_round("fednova", weights.size(), s.updates.size(), arrived > 0); !ready)
+      return ready;
     detail::average_step(weights, arrived, [&](std::size_t i) { return s.updates[i] * (reach / arrived); });
     s.updates.reset();
     s.weights.reset();

@@ -43,7 +43,7 @@ struct geometric_median {
   status absorb(state& s, const client_update& update) const { return s.add(name, update); }
 
   status finish(state& s, std::span<float> weights) const {
-    if (auto ready = detail::check_round(name, weights.size(), s.parameters(), s.size()); !ready)
+    if (auto ready = detail::check_round(name, weights.size(), s.parameters(), s.size() > 0); !ready)
       return ready;
     std::vector<double> v(weights.size()), part(s.size()), squares(s.size());
     measure(s, v, part, squares);

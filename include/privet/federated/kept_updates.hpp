@@ -3,6 +3,7 @@
 
 #include <privet/core/error.hpp>
 #include <privet/core/result.hpp>
+#include <privet/federated/fedavg.hpp>
 #include <privet/federated/update.hpp>
 
 #include <algorithm>
@@ -32,9 +33,7 @@ struct entrusted : Rule {
 /// Errors    N009 for a weight outside (0, 1], N003 for another length, N008 for a number of shared / weight that no
 ///           float holds, NaN among them
 inline status check_update(std::string_view rule, const client_update& u, std::size_t parameters) {
-  if (!(u.weight > 0 && u.weight <= 1))
-    return error::of(fault::message, rule, ": client ", u.sender, " has weight ", u.weight,
-                     ", expected 0 < weight <= 1");
+  if (auto good = check_weight(rule, u); !good) return good;
   if (u.shared.size() != parameters)
     return error::of(fault::shape, rule, " of ", parameters, " numbers: client ", u.sender, " has sent ",
                      u.shared.size());
@@ -54,15 +53,6 @@ result<std::size_t> check_sender(std::string_view rule, const Senders& known, st
   if (place != known.end() && id(*place) == sender)
     return error::of(fault::message, rule, ": client ", sender, " has sent its update already");
   return static_cast<std::size_t>(place - known.begin());
-}
-
-/// Errors    N003 for weights of another size, N009 when nothing arrived
-inline status check_round(std::string_view rule, std::size_t weights, std::size_t parameters,
-                          std::size_t arrived) {
-  if (weights != parameters)
-    return error::of(fault::shape, rule, ": ", weights, " weights, the updates have ", parameters);
-  if (arrived == 0) return error::of(fault::message, rule, ": no update arrived in this round");
-  return nothing{};
 }
 
 /// The updates (weights received - weights after training) of one round, in the order of their senders, whatever

@@ -60,7 +60,7 @@ struct norm_bound {
 
   status finish(state& s, std::span<float> weights) const {
     const double arrived = s.weight[0]; // zero as well if all of it is less than the sum resolves
-    if (auto ready = detail::check_round(name, weights.size(), s.updates.size(), arrived > 0 ? 1 : 0); !ready)
+    if (auto ready = detail::check_round(name, weights.size(), s.updates.size(), arrived > 0); !ready)
       return ready;
     detail::average_step(weights, arrived, [&](std::size_t i) { return s.updates[i]; });
     s = init(weights.size());

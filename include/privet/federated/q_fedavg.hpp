@@ -49,9 +49,7 @@ struct q_fair_average {
   }
 
   status absorb(state& s, const client_update& update) const {
-    if (!(update.weight > 0 && update.weight <= 1))
-      return error::of(fault::message, "q-fedavg: client ", update.sender, " has weight ", update.weight,
-                       ", expected 0 < weight <= 1");
+    if (auto good = detail::check_weight("q-fedavg", update); !good) return good;
     if (!(update.loss >= 0 && std::isfinite(update.loss)))
       return error::of(fault::message, "q-fedavg: client ", update.sender, " has the loss ", update.loss,
                        ", expected a number of 0 or more");
@@ -64,21 +62,16 @@ struct q_fair_average {
       x *= counts;
     }
     const double divisor = q * std::pow(loss, q - 1) * lipschitz * squares + counts;
-    if (auto added = s.updates.add(std::span<const double>(each)); !added) return added;
-    if (auto added = s.divisor.add(std::span<const double>(&divisor, 1)); !added) {
-      for (auto& x : each) x = -x; // all of it or nothing
-      static_cast<void>(s.updates.add(std::span<const double>(each)));
-      return added;
-    }
+    if (auto good = s.updates.check(std::span<const double>(each)); !good)
+      return good; // in both sums or in none
+    if (auto added = s.divisor.add(std::span<const double>(&divisor, 1)); !added) return added;
     ++s.clients;
-    return nothing{};
+    return s.updates.add(std::span<const double>(each));
   }
 
   status finish(state& s, std::span<float> weights) const {
-    if (weights.size() != s.updates.size())
-      return error::of(fault::shape, "q-fedavg: ", weights.size(), " weights, the updates have ",
-                       s.updates.size());
-    if (s.clients == 0) return error::of(fault::message, "q-fedavg: no update arrived in this round");
+    if (auto ready = detail::check_round("q-fedavg", weights.size(), s.updates.size(), s.clients > 0); !ready)
+      return ready;
     // Losses so small that their powers vanish in the sum: nothing is left to step by.
     if (const double divisor = s.divisor[0]; divisor > 0)
       detail::average_step(weights, divisor, [&](std::size_t i) { return s.updates[i]; });

@@ -9,7 +9,6 @@
 #include <privet/federated/server_step.hpp>
 #include <privet/federated/trust.hpp>
 #include <privet/train/gradient_share.hpp>
-#include <privet/train/step.hpp>
 #include <privet/train/update_share.hpp>
 
 #include <algorithm>

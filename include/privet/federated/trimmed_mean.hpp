@@ -46,7 +46,7 @@ struct trimmed_mean {
   status absorb(state& s, const client_update& update) const { return s.add(name, update); }
 
   status finish(state& s, std::span<float> weights) const {
-    if (auto ready = detail::check_round(name, weights.size(), s.parameters(), s.size()); !ready)
+    if (auto ready = detail::check_round(name, weights.size(), s.parameters(), s.size() > 0); !ready)
       return ready;
     const std::size_t k = cut(s.size()), kept = s.size() - 2 * k;
     std::vector<double> mean(weights.size());

@@ -12,42 +12,41 @@
 
 namespace privet::simd::inline PRIVET_ISA {
 
-/// Sum of squares of a span.
-template <class Arch = default_arch, class T>
-T sum_squares(std::span<const T> x) {
+namespace detail {
+
+/// The sums of squares that each lane meets.
+template <class Arch, class T, class Size>
+batch<T, Arch> squares_by_lane(const T* x, Size size) noexcept {
   auto sum = simd::broadcast<Arch>(T{});
-  for_each_batch<Arch, T>(x.size(), [&](std::size_t i, auto n) {
-    const auto v = simd::load_lanes<Arch>(x.data() + i, n);
+  for_each_batch<Arch, T>(size, [&](std::size_t i, auto n) {
+    const auto v = simd::load_lanes<Arch>(x + i, n);
     sum = simd::fma(v, v, sum);
   });
-  return simd::reduce_add(sum);
+  return sum;
 }
-
-namespace detail {
 
 /// Sums of squares of as many rows as a batch has lanes, one in each lane; the last row stands for those
 /// after it. Each is summed in one order, wherever in the batch it stands.
 template <class Arch, class T, class Width>
 batch<T, Arch> squares_of_rows(const T* x, Width width, std::size_t rows) noexcept {
   if constexpr (std::same_as<Arch, scalar>) {
-    return simd::sum_squares<Arch>(std::span<const T>(x, static_cast<std::size_t>(width)));
+    return squares_by_lane<Arch>(x, width);
   } else {
     constexpr std::size_t lanes = simd::width<T, Arch>;
     batch<T, Arch> sums[lanes];
-    for (std::size_t r = 0; r < lanes; ++r) { // a row at a time: memory is read in its own order
-      const T* const row = x + (r < rows ? r : rows - 1) * width;
-      auto sum = simd::broadcast<Arch>(T{});
-      for_each_batch<Arch, T>(width, [&](std::size_t i, auto n) {
-        const auto v = simd::load_lanes<Arch>(row + i, n);
-        sum = simd::fma(v, v, sum);
-      });
-      sums[r] = sum;
-    }
+    for (std::size_t r = 0; r < lanes; ++r) // a row at a time: memory is read in its own order
+      sums[r] = squares_by_lane<Arch>(x + (r < rows ? r : rows - 1) * width, width);
     return simd::reduce_each<Arch, T>(sums);
   }
 }
 
 } // namespace detail
+
+/// Sum of squares of a span.
+template <class Arch = default_arch, class T>
+T sum_squares(std::span<const T> x) {
+  return simd::reduce_add(detail::squares_by_lane<Arch>(x.data(), x.size()));
+}
 
 /// norms[r] += (|x_r|^2 + 1) |y_r|^2 for each of the rows: the squared norm of the outer product of x_r and
 /// y_r beside y_r itself. x (rows, in), y (rows, out).
