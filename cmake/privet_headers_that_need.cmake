@@ -1,20 +1,25 @@
-# privet_headers_that_need(<out> <outside header>): a regular expression that matches an #include line of
-# the outside header, or of any header of ours that includes it, directly or through others.
+# privet_headers_that_need(<out> <outside header> [<header here>...]): a regular expression that matches an
+# #include line of the outside header, or of any header of ours, or of those named relative to this folder,
+# that includes it, directly or through others.
 function(privet_headers_that_need out outside)
   set(needing ${outside})
   set(before "")
   while(NOT "${needing}" STREQUAL "${before}")
     set(before "${needing}")
     list(JOIN needing "|" any)
-    foreach(header IN LISTS privet_headers)
-      file(STRINGS ${PROJECT_SOURCE_DIR}/${header} found REGEX "#include <(${any})>" LIMIT_COUNT 1)
+    foreach(header IN LISTS privet_headers ARGN)
+      set(file ${CMAKE_CURRENT_SOURCE_DIR}/${header})
+      if(header IN_LIST privet_headers)
+        set(file ${PROJECT_SOURCE_DIR}/${header})
+      endif()
+      file(STRINGS ${file} found REGEX "#include [<\"](${any})[>\"]" LIMIT_COUNT 1)
       if(found)
-        string(REPLACE "include/" "" name ${header})
+        string(REGEX REPLACE "^include/" "" name ${header})
         list(APPEND needing ${name})
       endif()
     endforeach()
     list(REMOVE_DUPLICATES needing)
   endwhile()
   list(JOIN needing "|" any)
-  set(${out} "#include <(${any})>" PARENT_SCOPE)
+  set(${out} "#include [<\"](${any})[>\"]" PARENT_SCOPE)
 endfunction()
