@@ -65,16 +65,6 @@ inline void deal(std::span<const std::uint32_t> rows, std::span<const std::size_
   for (std::size_t i = 0; i < rows.size(); ++i) offices[to[i % to.size()]].push_back(rows[i]);
 }
 
-/// A standard normal by the polar method of Marsaglia and Bray, 1964.
-template <RandomSource Source>
-double polar_normal(Source& source) {
-  for (;;) {
-    const double u = 2 * uniform01<double>(source) - 1, v = 2 * uniform01<double>(source) - 1,
-                 s = u * u + v * v;
-    if (s > 0 && s < 1) return u * std::sqrt(-2 * std::log(s) / s);
-  }
-}
-
 /// The logarithm of a Gamma(shape, 1) variate, which for a small shape is itself too small for a
 /// double. Marsaglia and Tsang, "A simple method for generating gamma variables", 2000.
 template <RandomSource Source>

@@ -70,7 +70,10 @@ class encrypted_server {
   /// One round; `index` counts from 0. The report holds no weights and no loss: the server has none.
   round_report round(std::size_t index) {
     add_up();
-    return {index + 1, links_.clients().size(), 0, bytes_up(), bytes_down(), {}};
+    return {.round = index + 1,
+            .clients = links_.clients().size(),
+            .bytes_up = bytes_up(),
+            .bytes_down = bytes_down()};
   }
 
   void run(std::span<transport* const> clients, const network& model, rounds count,

@@ -31,26 +31,41 @@ enum class starter {
 
 struct server_options {
   std::size_t clients_per_round = 0; ///< drawn anew each round; 0 means all
-  bool standardise = true;           ///< agree on one mean and deviation per column before round 1
-  double least_deviation = 0;        ///< of a column: moments with noise may say less, or none at all
+  /// Updates that make a round. With 0 every client that is asked has to answer, and what is wrong with one ends
+  /// the run; otherwise such a client is left out of the round and named in its report.
+  std::size_t quorum = 0;
+  bool standardise = true;    ///< agree on one mean and deviation per column before round 1
+  double least_deviation = 0; ///< of a column: moments with noise may say less, or none at all
   starter start = starter::authority;
   std::uint64_t seed = 0;
   std::size_t threads = 1; ///< how many clients to wait for at once; never changes the result
 };
 
+/// What a round had of a client that it asked.
+struct client_report {
+  std::uint32_t id = 0;
+  std::uint64_t rows = 0; ///< as it had announced; they count in this round unless it is missing
+  std::uint64_t steps = 0;
+  double loss = 0;       ///< mean over its rows; 0 if it sends none
+  std::string missing{}; ///< why nothing of it is in this round; empty if its update is
+};
+
 /// What an observer hears after each round.
 struct round_report {
-  std::size_t round = 0; ///< 1 for the first
-  std::size_t clients = 0;
+  std::size_t round = 0;      ///< 1 for the first
+  std::size_t clients = 0;    ///< whose updates are in it
   double loss = 0;            ///< mean of the clients' losses, by examples
   std::uint64_t bytes_up = 0; ///< client to server, since the federation opened
   std::uint64_t bytes_down = 0;
-  std::span<const float> weights; ///< the global model, shared group
+  std::span<const float> weights{}; ///< the global model, shared group
+  std::uint64_t late = 0;           ///< replies to earlier rounds that came in this one, and were not read
+  std::vector<client_report> asked{};
 };
 using round_observer = std::function<void(const round_report&)>;
 
 /// Runs a federation over links to its clients. Everything a client says is untrusted; what is
-/// wrong with it is thrown as an exception that names the client, and nothing of it is used.
+/// wrong with it is thrown as an exception that names the client, and nothing of it is used. With a quorum
+/// a round does without such clients.
 ///
 /// Memory    O(parameters) for the model and the running sum, whatever the number of clients,
 ///           and one message for each thread
@@ -76,6 +91,9 @@ class aggregation_server {
     const std::size_t size = model.sizes().shared;
     require(weights.empty() || weights.size() == size, fault::shape, "a start from ", weights.size(),
             " weights, the model has ", size);
+    const std::size_t asked = options_.clients_per_round ? options_.clients_per_round : clients.size();
+    require(options_.quorum <= asked, fault::argument, "a quorum of ", options_.quorum,
+            " updates, a round asks ", asked, " clients");
     links_.open(clients, options_.threads);
     links_.compare_schemas();
     agree_on_scaling(scaling);
@@ -84,34 +102,56 @@ class aggregation_server {
     if constexpr (remembers) memory_ = aggregator_.remember(size);
   }
 
-  /// One round; `index` counts from 0 and decides which clients are drawn and what they draw.
+  /// One round; `index` counts from 0 and decides which clients are drawn and what they draw. Throws N009 for
+  /// fewer updates than the quorum; the weights are then as before, and the round can be tried again.
   round_report round(std::size_t index) {
     const auto chosen = choose(index);
+    const std::size_t needed = options_.quorum ? options_.quorum : chosen.size();
     if constexpr (requires { aggregator_.least(); }) // before anybody pays for a round that comes to nothing
-      require(chosen.size() >= aggregator_.least(), fault::argument, "a round of ", chosen.size(),
+      require(needed >= aggregator_.least(), fault::argument, "a round of ", needed,
               " clients, this aggregator needs at least ", aggregator_.least());
     std::uint64_t examples = 0;
     for (const auto i : chosen) examples += links_.clients()[i].rows;
 
     const auto order = encode(links_.make(message_kind::train, index, encode_order(examples, weights_)));
     auto sum = aggregator_.init(weights_.size());
-    std::vector<double> losses(chosen.size());
+    round_report report{.round = index + 1, .asked = std::vector<client_report>(chosen.size())};
+    const auto late = links_.late();
+    std::vector<double> shares(chosen.size());
     std::mutex lock;
     for_each_parallel(chosen.size(), options_.threads, [&](std::size_t k) {
       const auto& one = links_.clients()[chosen[k]];
-      const auto update = expect(one, decode(links_.exchange(one, order, reply_kind(), index)));
-      check_update(one, update, examples);
-      if constexpr (requires { update.loss; }) losses[k] = update.weight * update.loss;
-      const std::lock_guard hold(lock);
-      expect(one, aggregator_.absorb(sum, update));
+      auto& said = report.asked[k] = {.id = one.id, .rows = one.rows};
+      try {
+        const auto update = expect(one, decode(links_.exchange(one, order, reply_kind(), index)));
+        check_update(one, update, examples);
+        const std::lock_guard hold(lock);
+        expect(one, aggregator_.absorb(sum, update));
+        ++report.clients;
+        said.steps = update.steps;
+        if constexpr (requires { update.loss; }) said.loss = update.loss, shares[k] = update.weight;
+      } catch (const exception& why) {
+        if (options_.quorum == 0) throw;
+        said.missing = why.what();
+      }
     });
+    if (report.clients < needed) {
+      const auto first = std::ranges::find_if(report.asked, [](const auto& c) { return !c.missing.empty(); });
+      fail(fault::message, "round ", index + 1, ": ", report.clients, " of ", chosen.size(),
+           " clients have sent an update, the quorum is ", needed, "; ", first->missing);
+    }
     if constexpr (remembers)
       (void)aggregator_.finish(sum, weights_, memory_).value();
     else
       (void)aggregator_.finish(sum, weights_).value();
 
-    round_report report{index + 1, chosen.size(), 0, bytes_up(), bytes_down(), weights_};
-    for (const double loss : losses) report.loss += loss;
+    double all = 0;
+    for (std::size_t k = 0; k < chosen.size(); ++k)
+      all += shares[k], report.loss += shares[k] * report.asked[k].loss;
+    if (all > 0) report.loss /= all;
+    report.bytes_up = bytes_up(), report.bytes_down = bytes_down();
+    report.weights = weights_;
+    report.late = links_.late() - late;
     return report;
   }
 

@@ -5,6 +5,7 @@
 #include <privet/core/error.hpp>
 #include <privet/core/random_source.hpp>
 
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -98,6 +99,16 @@ template <RandomSource Source>
 void permutation(Source& source, std::span<std::uint32_t> out) {
   std::iota(out.begin(), out.end(), std::uint32_t{0});
   shuffle(source, out);
+}
+
+/// A standard normal, for simulations and partitions: by the polar method of Marsaglia and Bray, 1964.
+template <RandomSource Source>
+double polar_normal(Source& source) {
+  for (;;) {
+    const double u = 2 * uniform01<double>(source) - 1, v = 2 * uniform01<double>(source) - 1,
+                 s = u * u + v * v;
+    if (s > 0 && s < 1) return u * std::sqrt(-2 * std::log(s) / s);
+  }
 }
 
 } // namespace privet

@@ -22,7 +22,11 @@ enum class purpose : std::uint8_t {
   batches = 5,
   dropout = 6,
   synthetic_data = 7,
-  simulated_noise = 8
+  simulated_noise = 8,
+  simulated_failures = 9,
+  simulated_attacks = 10,
+  upload_masks = 11,
+  upload_rounding = 12
 };
 
 /// Packs purpose (8 bits), round (24 bits) and client (32 bits) into a stream number, so that no
