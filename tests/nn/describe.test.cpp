@@ -39,6 +39,23 @@ TEST_CASE("describe: a description read and described again is the same") {
   CHECK(read->sizes() == model.sizes());
 }
 
+TEST_CASE("describe: layers that stay on the device are said to, in a version of their own") {
+  const auto model = keep_local(sequential{dense<3, 4>{}, relu{}, dense<4, 2>{}}, {2});
+  const auto text = json_text(describe(model));
+  CHECK(text == R"({"format":"privet.network","layers":[{"in":3,"out":4,"type":"dense"},{"type":"relu"},)"
+                R"({"in":4,"local":true,"out":2,"type":"dense"}],"version":2})");
+  const auto read = read_network(parse_json(text).value());
+  REQUIRE(read);
+  CHECK(read->sizes() == model.sizes());
+  CHECK(read->is_local(2));
+  CHECK_FALSE(read->is_local(0));
+  auto wrong = describe(model);
+  wrong["layers"][1]["local"] = true; // a relu has nothing to keep
+  CHECK(refusal(wrong).kind == fault::argument);
+  wrong["layers"][1]["local"] = "yes";
+  CHECK(refusal(wrong).kind == fault::format);
+}
+
 TEST_CASE(
     "describe: hostile descriptions are refused without an exception and without the memory they ask for") {
   CHECK(refusal(json::array()).kind == fault::format);
@@ -48,7 +65,7 @@ TEST_CASE(
   CHECK(refusal({{"format", 1}, {"version", 1}, {"layers", json::array()}}).kind == fault::format);
   CHECK(refusal({{"format", "other"}, {"version", 1}, {"layers", {{{"type", "relu"}}}}}).kind ==
         fault::unsupported);
-  CHECK(refusal({{"format", "privet.network"}, {"version", 2}, {"layers", {{{"type", "relu"}}}}}).kind ==
+  CHECK(refusal({{"format", "privet.network"}, {"version", 3}, {"layers", {{{"type", "relu"}}}}}).kind ==
         fault::unsupported);
   CHECK(refusal({{"format", "privet.network"}, {"version", 1e300}, {"layers", json::array()}}).kind ==
         fault::format);

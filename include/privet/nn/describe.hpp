@@ -50,15 +50,19 @@ inline result<any_layer> read_layer(const json& facts, const std::string& place)
 
 } // namespace detail
 
-/// The architecture as JSON: {"format": "privet.network", "version": 1, "layers": [...]}.
+/// The architecture as JSON: {"format": "privet.network", "version": 1, "layers": [...]}. A layer that stays on the
+/// device has "local": true; the version is then 2, which a reader that would send it anywhere does not know.
 template <class List>
 json describe(const layer_stack<List>& model) {
   json layers = json::array();
   model.layers().for_each([&](const auto& layer) {
     std::visit([&](const auto& erased) { layers.push_back(detail::describe_layer(erased)); },
                detail::erase(layer));
+    if (model.is_local(layers.size() - 1)) layers.back()["local"] = true;
   });
-  return {{"format", "privet.network"}, {"version", 1}, {"layers", std::move(layers)}};
+  return {{"format", "privet.network"},
+          {"version", model.sizes().local > 0 ? 2 : 1},
+          {"layers", std::move(layers)}};
 }
 
 /// The network that a description names. Nothing in it is believed.
@@ -71,15 +75,16 @@ inline result<network> read_network(const json& description, std::string_view pl
   if (!format) return format.error();
   const auto version = read_member<int>(description, "version", place);
   if (!version) return version.error();
-  if (*format != "privet.network" || *version != 1)
+  if (*format != "privet.network" || (*version != 1 && *version != 2))
     return error::of(fault::unsupported, place, ": ", in_quotes(*format), " version ", *version,
-                     ", this build reads 'privet.network' version 1");
+                     ", this build reads 'privet.network' versions 1 and 2");
   const auto found = description.find("layers");
   if (found == description.end() || !found->is_array() || found->empty() ||
       found->size() > detail::most_layers)
     return error::of(fault::format, place, ": layers must be a list of 1 to ", detail::most_layers);
 
   std::vector<any_layer> layers;
+  std::vector<std::size_t> local;
   std::size_t width = 0, units = 0, parameters = 0;
   for (const json& facts : *found) {
     auto layer = detail::read_layer(facts, concat(place, ": layer ", layers.size()));
@@ -89,10 +94,17 @@ inline result<network> read_network(const json& description, std::string_view pl
     if (parameters > detail::most_parameters || units > detail::most_units)
       return error::of(fault::format, place, ": more than ", detail::most_parameters, " parameters or ",
                        detail::most_units, " units");
+    if (*version == 2 && facts.contains("local")) {
+      const auto stays = read_member<bool>(facts, "local", concat(place, ": layer ", layers.size()));
+      if (!stays) return stays.error();
+      if (*stays) local.push_back(layers.size());
+    }
     layers.push_back(std::move(*layer));
   }
   try {
-    return network(std::move(layers));
+    network model(std::move(layers));
+    model.keep_local(local);
+    return model;
   } catch (const exception& why) {
     return error{why.kind(), concat(why.what(), " (", place, ')')};
   }

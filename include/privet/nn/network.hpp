@@ -70,7 +70,10 @@ class network : public layer_stack<detail::layer_vector> {
   explicit network(std::vector<any_layer> layers) : layer_stack(detail::layer_vector(std::move(layers))) {}
 
   template <class List>
-  explicit network(const layer_stack<List>& model) : network(erased(model)) {}
+  explicit network(const layer_stack<List>& model) : network(erased(model)) {
+    for (std::size_t i = 0; i < model.depth(); ++i)
+      if (model.is_local(i)) keep_local(std::span(&i, 1));
+  }
 
  private:
   template <class List>

@@ -10,6 +10,7 @@
 #include <privet/simd/elementwise.hpp>
 
 #include <algorithm>
+#include <initializer_list>
 #include <memory>
 
 namespace privet {
@@ -17,7 +18,7 @@ namespace privet {
 /// The engine: a list of layers read against one flat vector.
 ///
 /// List      offers `size()`, `visit(i, f)` and `for_each(f)`
-/// Order     parameters lie in layer order, each layer as it documents
+/// Order     parameters lie in layer order, each layer as it documents; those of local layers behind all others
 template <class List>
 class layer_stack {
  public:
@@ -27,7 +28,19 @@ class layer_stack {
   std::size_t depth() const noexcept { return places_.size(); }
   std::size_t in_width() const noexcept { return places_.front().in; }
   std::size_t out_width() const noexcept { return places_.back().out; }
-  group_sizes sizes() const noexcept { return {.shared = places_.back().offset + places_.back().size}; }
+  group_sizes sizes() const noexcept { return sizes_; }
+  bool is_local(std::size_t layer) const noexcept { return places_[layer].local; }
+
+  /// Makes the parameters of these layers local: trained like all others, but never sent anywhere. Throws N001 for
+  /// a layer that is not there or has no parameters.
+  void keep_local(std::span<const std::size_t> layers) {
+    for (const auto i : layers) {
+      require(i < depth() && places_[i].parametric, fault::argument, "keep_local: layer ", i, " of ", depth(),
+              i < depth() ? " has no parameters" : " layers");
+      places_[i].local = true;
+    }
+    place_parameters();
+  }
 
   template <class T = float>
   parameters<T> make_parameters() const {
@@ -210,7 +223,7 @@ class layer_stack {
     });
   }
 
-  /// Every tensor as files name it: `<layer index>.<name>`, offsets into the shared group.
+  /// Every tensor as files name it: `<layer index>.<name>`, offsets into the trained parameters.
   std::vector<named_tensor> tensors() const {
     std::vector<named_tensor> all;
     for_each_parametric([&](std::size_t i, const auto& layer) {
@@ -235,13 +248,14 @@ class layer_stack {
     bool in_place;   ///< overwrites the output of the layer before
     bool fuses;      ///< takes an activation along
     bool parametric; ///< a ParametricLayer
+    bool local;      ///< never leaves the device
   };
 
   /// Resolves widths and offsets. Throws N003 where two neighbours do not fit, N001 for a layer whose
   /// parameters nobody could train.
   void measure() {
     require(layers_.size() > 0, fault::argument, "sequential: no layers");
-    std::size_t width = dynamic, offset = 0, index = 0;
+    std::size_t width = dynamic, index = 0;
     layers_.for_each([&]<class L>(const L& layer) {
       if (width == dynamic) width = first_width(layer);
       require(layer.accepts(width), fault::shape, "layer ", index, " cannot read rows ", width,
@@ -253,11 +267,22 @@ class layer_stack {
               " by ", out, ", at most ", widest_layer, " wide is possible");
       // What an activation overwrites must not be read again: an activation's own output is.
       const bool in_place = Activation<L> && index > 0 && places_.back().fuses;
-      places_.push_back({width, out, offset, size, in_place, Fusing<L>, ParametricLayer<L>});
+      places_.push_back({width, out, 0, size, in_place, Fusing<L>, ParametricLayer<L>, false});
       width = out;
-      offset += size;
       ++index;
     });
+    place_parameters();
+  }
+
+  void place_parameters() {
+    sizes_ = {};
+    for (const auto& p : places_) (p.local ? sizes_.local : sizes_.shared) += p.size;
+    std::size_t shared = 0, local = sizes_.shared;
+    for (auto& p : places_) {
+      auto& next = p.local ? local : shared;
+      p.offset = next;
+      next += p.size;
+    }
   }
 
   template <class L>
@@ -311,7 +336,17 @@ class layer_stack {
 
   List layers_;
   std::vector<place> places_;
+  group_sizes sizes_;
 };
+
+/// The model, where the parameters of these layers stay on each device: a head of one's own is
+/// `keep_local(sequential{dense<43, 128>{}, relu{}, dense<128, 6>{}}, {2})`.
+/// Source    FedPer: Arivazhagan et al. 2019; layers that normalise: FedBN, Li et al., ICLR 2021
+template <class Model>
+Model keep_local(Model model, std::initializer_list<std::size_t> layers) {
+  model.keep_local(std::span(layers.begin(), layers.size()));
+  return model;
+}
 
 namespace detail {
 

@@ -31,10 +31,10 @@ std::vector<std::byte> write_weights(const Model& model, const parameters<T>& p,
                                      safetensors_metadata metadata = {},
                                      std::span<const tensor_entry> beside = {}) {
   const auto tensors = model.tensors();
-  aligned_vector<T> flat(p.shared().size());
+  aligned_vector<T> flat(p.trained().size());
   std::vector<tensor_entry> entries(beside.begin(), beside.end());
   for (const auto& tensor : tensors) {
-    const T* const from = p.shared().data() + tensor.offset;
+    const T* const from = p.trained().data() + tensor.offset;
     T* const to = flat.data() + tensor.offset;
     if (tensor.transposed)
       detail::transpose(tensor.shape[1], tensor.shape[0], from, to);
@@ -69,7 +69,7 @@ result<parameters<T>> read_weights(const Model& model, const safetensors_file& f
                        ", expected ", name_of(dtype_of<T>()));
     std::vector<T> values(tensor.size);
     if (const auto copied = entry->template copy_to<T>(values); !copied) return copied.error();
-    T* const to = p.shared().data() + tensor.offset;
+    T* const to = p.trained().data() + tensor.offset;
     if (tensor.transposed)
       detail::transpose(tensor.shape[0], tensor.shape[1], values.data(), to);
     else
