@@ -3,6 +3,8 @@
 
 #include <privet/optim/adagrad.hpp>
 #include <privet/optim/adam.hpp>
+#include <privet/optim/moving_part.hpp>
+#include <privet/optim/proximal.hpp>
 #include <privet/optim/rate.hpp>
 #include <privet/optim/rmsprop.hpp>
 #include <privet/optim/schedule.hpp>

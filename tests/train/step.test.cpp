@@ -16,6 +16,7 @@
 #include <privet/optim/weight_decay.hpp>
 #include <privet/privacy/clip.hpp>
 #include <privet/privacy/gaussian.hpp>
+#include <privet/train/fine_tuning.hpp>
 #include <privet/train/predictor.hpp>
 #include <privet/train/step.hpp>
 
@@ -225,6 +226,22 @@ TEST_CASE("a step allocates nothing") {
   check(sequential{dense<7, 33>{}, relu{}, dropout{0.2}, dense<33, 9>{}, tanh_layer{}, dense<9, 3>{},
                    sigmoid{}});
   check(network({dense<>{7, 33}, relu{}, dropout{0.2}, dense<>{33, 3}}));
+}
+
+TEST_CASE("a step that pulls towards an anchor allocates nothing, and neither does fine-tuning") {
+  const rows_of_normals<float> rows(50, 7);
+  auto p = normal_parameters<float>(small);
+  const auto anchor = p;
+  training_step step{small, softmax_cross_entropy{},
+                     chain(average_over_batch{}, proximal{.strength = 0.1}, sgd{.momentum = 0.9}), 16};
+  step.anchor(anchor.trained());
+  auto state = step.init();
+  fine_tuning tuned(small, softmax_cross_entropy{}, {.part = tuned_part::head_first, .batch = 7}, p,
+                    rows.batch, 1);
+  const std::size_t before = test::heap::allocations;
+  for (int i = 0; i < 3; ++i) step(p, state, rows.view(), rows.labels.data(), rows.batch, 50);
+  tuned.run_to(200, rows.view(), rows.labels);
+  CHECK(test::heap::allocations == before);
 }
 
 TEST_CASE("a prediction of one row allocates nothing") {

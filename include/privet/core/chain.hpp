@@ -55,6 +55,10 @@ concept Mechanism = Pointwise<S> && requires { requires S::adds_noise; };
 template <class S>
 concept Selecting = Stage<S> && requires { requires S::selects; };
 
+/// A stage that reads `update_context::anchor`.
+template <class S>
+concept Anchored = Stage<S> && requires { requires S::anchored; };
+
 namespace detail {
 struct has_update {
   void update();
@@ -83,6 +87,7 @@ struct update_context {
   double sensitivity = 0;
   /// What noise is multiplied by so that it pays for a count that is released beside it.
   double noise_factor = 1;
+  std::span<const T> anchor{}; ///< the same sub-range of the weights that an `Anchored` stage pulls to
 };
 
 /// The `slots` state vectors of one stage, cut to one sub-range.
@@ -169,7 +174,8 @@ struct label_fold<L, S, Rest...> {
 
 template <class S>
 inline constexpr std::size_t slots_of = 0;
-template <Pointwise S>
+template <class S>
+  requires(Pointwise<S> || (Encoding<S> && requires { S::slots; }))
 inline constexpr std::size_t slots_of<S> = S::slots;
 
 template <class S>
@@ -224,6 +230,8 @@ class chain_of {
   /// Whether the reduction weighs a unit by its number of examples.
   static constexpr bool weighs_examples = (detail::weighs_examples<S> || ...);
   static constexpr std::size_t mechanisms = (std::size_t{0} + ... + (Mechanism<S> ? 1 : 0));
+  /// Whether whoever runs the chain must state an anchor.
+  static constexpr bool anchored = (Anchored<S> || ...);
   /// Scalars of state per parameter.
   static constexpr std::size_t slots = (std::size_t{0} + ... + detail::slots_of<S>);
 
@@ -369,7 +377,7 @@ constexpr auto chain(S... stages) {
       "of values without noise: what it shows later was never paid for. Put momentum, Adam, top-k and error "
       "feedback after the noise. docs/errors/P009.md");
   static_assert(
-      ordered,
+      ordered || !forgets,
       "[P002 chain-order] stages stand in an order that has no meaning: bounds come first, then one "
       "reduction, then pointwise stages, an encoding last. docs/errors/P002.md");
   static_assert(

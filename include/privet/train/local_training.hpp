@@ -14,6 +14,8 @@ namespace privet {
 /// Memory    the optimiser's state starts from zero in every round, but the step number goes on,
 ///           so that a schedule runs over the whole federation. A round is therefore a function
 ///           of (weights, rows, seed, client, round): it can be done again after a crash.
+/// Anchor    of a chain that pulls towards one (optim/proximal.hpp): the weights that a round begins with,
+///           so that `chain(average_over_batch{}, proximal{.strength = mu}, sgd{..})` is FedProx
 template <class Model, Loss LossType, class Chain, class T = float, class Arch = simd::default_arch>
 class local_training {
  public:
@@ -30,7 +32,8 @@ class local_training {
         seed_(seed),
         client_(client),
         batches_(rows, batch, seed, stream_id(purpose::batches, 0, client)),
-        state_(step_.init()) {
+        state_(step_.init()),
+        anchor_(Chain::anchored ? state_.parameters : 0) {
     require(epochs > 0, fault::argument, "local training of 0 epochs, needs at least 1");
   }
 
@@ -40,14 +43,41 @@ class local_training {
   /// Trains `p` in place. Throws N003 unless there are as many rows and labels as stated before.
   outcome run(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels,
               std::uint64_t round) {
-    std::ranges::fill(state_.slots, T{});
-    state_.bound = step_.chain().first_bound();
-    state_.step = round * steps_per_round();
+    begin(round);
     return resume(p, rows, labels, round);
   }
 
-  /// The same, but the optimiser's state goes on from the round before.
+  /// The same for other weights than those that the chain pulls towards: the personal weights of Ditto
+  /// beside the anchor that the server sent.
+  outcome run_towards(std::span<const T> anchor, parameters<T>& p, rows_view<T> rows,
+                      std::span<const std::int32_t> labels, std::uint64_t round)
+    requires(Chain::anchored)
+  {
+    begin(round);
+    step_.anchor(anchor);
+    return epochs(p, rows, labels, round);
+  }
+
+  /// The same as `run`, but the optimiser's state goes on from the round before.
   outcome resume(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels,
+                 std::uint64_t round) {
+    if constexpr (Chain::anchored) {
+      require(p.trained().size() == anchor_.size(), fault::shape, "local training of ", anchor_.size(),
+              " parameters, got ", p.trained().size());
+      std::ranges::copy(p.trained(), anchor_.begin());
+      step_.anchor(anchor_);
+    }
+    return epochs(p, rows, labels, round);
+  }
+
+ private:
+  void begin(std::uint64_t round) {
+    std::ranges::fill(state_.slots, T{});
+    state_.bound = step_.chain().first_bound();
+    state_.step = round * steps_per_round();
+  }
+
+  outcome epochs(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels,
                  std::uint64_t round) {
     const std::size_t expected = batches_.order().size();
     require(rows.rows == expected && labels.size() == expected && rows.columns == model().in_width(),
@@ -67,13 +97,13 @@ class local_training {
     return result;
   }
 
- private:
   training_step<Model, LossType, Chain, T, Arch> step_;
   std::size_t epochs_;
   std::uint64_t seed_;
   std::uint32_t client_;
   shuffled_batches batches_;
   chain_state<T> state_;
+  aligned_vector<T> anchor_; ///< a copy: `p` moves
 };
 
 } // namespace privet

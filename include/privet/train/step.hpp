@@ -112,6 +112,14 @@ class training_step {
   std::size_t targets_per_row() const { return loss_.targets_per_row(model_.out_width()); }
   chain_state<T> init() const { return chain_.template init<T>(gradient_.size()); }
 
+  /// The weights that a stage of the chain pulls towards, as many as are trained: read in every step from now
+  /// on, never copied.
+  void anchor(std::span<const T> weights)
+    requires(Chain::anchored)
+  {
+    anchor_ = weights;
+  }
+
   /// What the mechanism of the chain must know of the sums of batches of up to `most_rows` rows.
   ///
   /// Proof     docs/privacy/training.md: the error of norms, of sums of partial sums no longer than their
@@ -127,7 +135,8 @@ class training_step {
 
   /// Updates `p` from the rows that `batch` names and returns the sum of their losses before the
   /// update. The gradient is divided by `expected_batch`. Throws N003 for rows, parameters or a
-  /// state of another width than the model's, and for the state of another chain.
+  /// state of another width than the model's, and for the state of another chain; N001 for a chain that
+  /// pulls towards an anchor that was not stated.
   double operator()(parameters<T>& p, chain_state<T>& state, rows_view<T> data, const target* targets,
                     std::span<const std::uint32_t> batch, double expected_batch, std::uint64_t seed = 0) {
     const simd::flush_denormals quick;
@@ -140,6 +149,10 @@ class training_step {
     require(state.slots.size() == Chain::slots * gradient_.size(), fault::shape, "the chain keeps ",
             Chain::slots, " numbers for each of ", gradient_.size(), " parameters, the state holds ",
             state.slots.size(), ": it is another chain's");
+    if constexpr (Chain::anchored)
+      require(anchor_.size() == gradient_.size(), fault::argument, "training_step: the chain pulls ",
+              gradient_.size(), " parameters to an anchor, and that has ", anchor_.size(),
+              ": state it by anchor(..)");
     double scale = 1;
     chain_.stages().for_each([&]<class S>(const S& stage) {
       if constexpr (Reduction<S>) scale = stage.scale(expected_batch);
@@ -290,6 +303,7 @@ class training_step {
   void apply(parameters<T>& p, chain_state<T>& state, std::size_t offset, std::span<T> piece, double scale) {
     const std::span<T> weights = p.trained().subspan(offset, piece.size());
     context_.parameters = weights;
+    if constexpr (Chain::anchored) context_.anchor = anchor_.subspan(offset, piece.size());
     detail::descend<Arch>(chain_, piece, offset, state, context_, scale, weights);
   }
 
@@ -304,6 +318,7 @@ class training_step {
   std::size_t piece_;
   aligned_vector<T> room_; ///< a piece, where the gradient is needed beside it
   update_context<T> context_;
+  std::span<const T> anchor_;                     ///< of a chain that pulls towards one
   double bound_ = 0, within_ = 0, reduction_ = 1; ///< of this step: the bound, its count, the divisor
   const T* rows_ = nullptr;                       ///< the rows of the chunk at hand
 };
