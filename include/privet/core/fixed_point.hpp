@@ -38,6 +38,7 @@ class fixed_sum {
   explicit fixed_sum(std::size_t size, fixed_point encoding = {}) : encoding_(encoding), sums_(size) {}
 
   std::size_t size() const noexcept { return sums_.size(); }
+  const fixed_point& encoding() const noexcept { return encoding_; }
   void reset() { sums_.assign(sums_.size(), 0); }
 
   /// Whether `add` would take the vector. Errors: N003 another length, N008 a number out of range,
