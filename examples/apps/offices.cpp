@@ -111,6 +111,7 @@ std::vector<std::pair<std::string, std::string>> shown(const settings& s, const 
       {"seed", format("{}", s.seed)}};
   lines.push_back(
       {"aggregation", s.is_encrypted() ? format("{}, {} bits", s.aggregation, s.key_bits) : "plain"});
+  if (s.encodes()) lines.push_back({"upload", upload_text(s)});
   if (persons) lines.push_back({"persons", format("each with probability {} in a round", s.rate)});
   if (s.is_private()) lines.push_back({persons ? "updates" : "gradients", format("clipped to {}", s.clip)});
   return lines;
@@ -194,7 +195,8 @@ void save_progress(const files& at, const settings& s, const std::string& rows, 
                                                     {"metrics", to_json(run.metrics)},
                                                     {"scaling", run.scaling.values},
                                                     {"ledgers", heads_of(run)}},
-                                                   run.optimizer}));
+                                                   run.optimizer,
+                                                   run.memories}));
   expect(privet::write_file_atomically(at.lines(), lines));
 }
 
@@ -232,6 +234,7 @@ int run(const options& o) {
                     " rounds done and metrics of ", run.metrics.size());
     run.weights = std::move(saved.weights);
     run.optimizer = std::move(saved.optimizer);
+    run.memories = std::move(saved.clients);
     run.scaling.values =
         privet::read_member<std::vector<double>>(saved.run, "scaling", at.checkpoint().string()).value();
     if (s.is_private())
@@ -299,6 +302,14 @@ int run(const options& o) {
   if (!run.stopped.empty())
     record.notes.push_back(
         fmt::format("Stopped after round {} of {}: {}", run.metrics.size(), s.rounds, run.stopped));
+  if (s.encodes()) {
+    const double whole = 4.0 * static_cast<double>(record.parameters * s.offices * run.metrics.size());
+    record.settings.push_back(
+        {"bytes up", fmt::format("{:.2f} MB, {:.4g} of what whole updates have",
+                                 static_cast<double>(run.result.bytes_up) / 1e6,
+                                 whole > 0 ? static_cast<double>(run.result.bytes_up) / whole : 0)});
+    fmt::print("\nuploads: {}; {}\n", upload_text(s), record.settings.back().second);
+  }
   record.seconds = watch.seconds();
 
   expect(privet::write_file_atomically(at.model(),

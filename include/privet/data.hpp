@@ -6,6 +6,7 @@
 #include <privet/data/csv.hpp>
 #include <privet/data/dataset.hpp>
 #include <privet/data/fourier_line.hpp>
+#include <privet/data/heart_disease.hpp>
 #include <privet/data/idx.hpp>
 #include <privet/data/lines.hpp>
 #include <privet/data/partition.hpp>

@@ -86,6 +86,38 @@ run("--data", str(folder / "rows.csv"), *quick, "--offices", "2", out="moved")
 done = run("--resume", str(folder / "moved"))
 check(done.returncode == 1 and "other rows" in done.stderr, f"resuming on changed data is refused: {done.stderr.strip()}")
 
+# Thin links.
+for how, most in [("top-k:0.1", 0.16), ("top-k:0.01:8", 0.03), ("random-k:0.1:4", 0.05), ("quantise:8", 0.3), ("sign", 0.07)]:
+    name = how.replace(":", "-")
+    done = run(*quick, "--upload", how, "--json", str(folder / f"{name}.json"), out=name)
+    thin = json.loads((folder / f"{name}.json").read_text()) if done.returncode == 0 else {"bytes_up": 1e9}
+    check(thin["bytes_up"] < most * 4 * 4 * 6406 * 4, f"--upload {how} sends {thin['bytes_up'] / (4 * 4 * 6406 * 4):.3f} of what whole updates have")
+    check("upload" in thin["settings"] and "bytes up" in thin["settings"] and "uploads: " in done.stdout, "its record and report name it")
+corrected = ["--upload", "top-k:0.01", "--momentum-correction", "0.5", "--warm-up", "3", "--threads", "1"]
+run(*long, *corrected, out="thin")
+started = subprocess.Popen([program, *long, *corrected, "--out", str(folder / "thin-cut")], stderr=subprocess.PIPE, text=True)
+while started.poll() is None and not (folder / "thin-cut" / "run.jsonl").exists():
+    time.sleep(0.01)
+started.send_signal(signal.SIGINT)
+started.communicate()
+done = run("--resume", str(folder / "thin-cut"))
+check(done.returncode == 0 and same("thin", "thin-cut"), "resumed, what the offices remember goes on")
+refused("an unknown upload", "nearest is 'top-k'", "--upload", "topk:0.1", status=2)
+refused("top-k without its fraction", "needs the fraction", "--upload", "top-k", status=2)
+refused("more than all numbers", "above 0 and at most 1", "--upload", "top-k:1.5", status=2)
+refused("levels of three bits", "8 or 4 bits", "--upload", "quantise:3", status=2)
+refused("levels of one bit", "one bit is 'sign'", "--upload", "quantise:1", status=2)
+refused("a number for signs", "takes no number", "--upload", "sign:2", status=2)
+refused("momentum correction alone", "--momentum-correction belongs to", "--momentum-correction", "0.9")
+refused("a warm-up of random numbers", "--warm-up belongs to", "--upload", "random-k:0.1", "--warm-up", "3")
+refused("thin ciphertexts", "whole updates", "--upload", "top-k:0.1", "--aggregation", "threshold-paillier")
+refused("the largest of noisy numbers", "picked by the data", "--upload", "top-k:0.1", "--privacy", "example:3")
+refused("signs of noisy numbers", "picked by the data", "--upload", "sign", "--privacy", "example:3")
+refused("thin shares of noise", "only as they are", "--upload", "random-k:0.1", "--privacy", "example:3", "--noise", "shared")
+done = run("--rounds", "3", "--upload", "random-k:0.2", "--privacy", "example:3", "--json", str(folder / "masked.json"), out="masked")
+check(done.returncode == 0 and "epsilon spent" in done.stdout and json.loads((folder / "masked.json").read_text())["bytes_up"] < 0.3 * 3 * 4 * 4 * json.loads((folder / "masked.json").read_text())["parameters"] + 60000,
+      f"a private run sends a random fifth: {done.stderr.strip()}")
+
 # One office, and mistakes.
 check(run(*quick, "--offices", "1", out="single").returncode == 0, "one office alone runs")
 refused("an unknown option", "nearest is '--rounds'", "--round", "3", status=2)

@@ -15,7 +15,7 @@ endif()
 # add_check(<name> <command>...): label "source" lets `./dev test` run these before it builds.
 function(add_check name)
   add_test(NAME checks/${name} COMMAND ${ARGN})
-  set_tests_properties(checks/${name} PROPERTIES LABELS source TIMEOUT 900)
+  set_tests_properties(checks/${name} PROPERTIES LABELS source TIMEOUT 3600)
 endfunction()
 
 add_check(floors ${Python3_EXECUTABLE} ${checks}/floors.py ${PROJECT_SOURCE_DIR})

@@ -5,6 +5,7 @@
 #include <limits>
 
 using namespace privet;
+using Catch::Matchers::Contains;
 
 namespace {
 
@@ -282,4 +283,38 @@ TEST_CASE("office: no rows, rows that are inconsistent and the server's number a
   CHECK_THROWS_AS(the_office(1, data, recipe, 0), exception);
   data.labels.pop_back();
   CHECK_THROWS_AS(the_office(1, data, recipe, 0), exception);
+}
+
+TEST_CASE("office: local layers stay, go on from round to round, and are no part of what is sent") {
+  const auto model = keep_local(test::model_of_tests, {2});
+  const auto run = [&](std::size_t count, std::vector<std::vector<float>>* memories) {
+    const offices four{model, test::four_data_sets(), test::local_of_tests, 5};
+    aggregation_server server{fedavg{}, {.seed = 5}};
+    server.run(four, in_process{}, rounds{count});
+    for (std::size_t i = 0; memories && i < four.size(); ++i) {
+      const auto kept = four.member(i).memory();
+      memories->emplace_back(kept.begin(), kept.end());
+    }
+    return test::copy_weights(server.weights());
+  };
+  std::vector<std::vector<float>> heads, later;
+  CHECK(run(2, &heads).size() == 36); // dense<5, 6>
+  for (const auto& head : heads) CHECK(head.size() == 21);
+  CHECK(heads[0] != heads[1]);
+  const auto whole = run(3, &later);
+  CHECK(later[0] != heads[0]);
+
+  // Taken up again from the server's weights and each device's own.
+  const offices four{model, test::four_data_sets(), test::local_of_tests, 5};
+  for (std::size_t i = 0; i < four.size(); ++i) four.member(i).restore(heads[i]);
+  aggregation_server server{fedavg{}, {.seed = 5}};
+  server.open(four.links(), four.model(), run(2, nullptr));
+  server.round(2);
+  CHECK(std::ranges::equal(server.weights(), whole));
+  CHECK(std::ranges::equal(four.member(0).memory(), later[0]));
+
+  const offices wrong{model, test::four_data_sets(), test::local_of_tests, 5};
+  wrong.member(2).restore(std::vector<float>(20));
+  CHECK_THROWS_WITH(server.open(wrong.links(), wrong.model()),
+                    Contains("its memory has 20 numbers, the model 21 local parameters"));
 }

@@ -1,6 +1,9 @@
 // Whatever a server sends, an office answers with a message. The input is cut into several: as they
 // stand, which tries the header, or wrapped into an honest header, which tries what lies behind it.
+#include <privet/federated/encoded_uploads.hpp>
+#include <privet/federated/error_feedback.hpp>
 #include <privet/federated/offices.hpp>
+#include <privet/federated/top_k.hpp>
 
 #include <cstdlib>
 
@@ -18,11 +21,9 @@ dataset<float> rows() {
   return data;
 }
 
-} // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto recipe = local_sgd{.epochs = 1, .batch = 3}.recipe();
-  office<std::remove_cvref_t<decltype(recipe)>> peer(1, rows(), recipe, 1);
+template <class Recipe>
+void talk(const Recipe& recipe, const std::uint8_t* data, std::size_t size) {
+  office<Recipe> peer(1, rows(), recipe, 1);
   const auto send = [&](std::span<const std::byte> request) {
     const auto reply = decode_message(peer.answer(request));
     if (!reply || reply->sender != 1) std::abort();
@@ -42,5 +43,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       send(encode(
           {static_cast<message_kind>(kind), peer.data().schema.hash(), kind, 0, {body.begin(), body.end()}}));
   }
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto recipe = local_sgd{.epochs = 1, .batch = 3}.recipe();
+  talk(recipe, data, size);
+  talk(encoded_uploads{recipe, chain(error_feedback{}.around(top_k{.fraction = 0.3}))}, data, size);
   return 0;
 }

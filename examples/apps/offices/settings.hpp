@@ -43,7 +43,55 @@ struct settings {
   std::string aggregation = "plain"; ///< plain, paillier or threshold-paillier
   std::size_t key_bits = 3072;
   bool is_encrypted() const noexcept { return aggregation != "plain"; }
+
+  std::string upload; ///< how updates are encoded; empty: they are sent whole
+  double momentum_correction = 0;
+  std::size_t warm_up = 0; ///< rounds
+  bool encodes() const noexcept { return !upload.empty(); }
 };
+
+/// What `--upload` says, taken apart.
+struct upload_words {
+  std::string name; ///< top-k, random-k, quantise or sign
+  double fraction = 1;
+  unsigned bits = 32;
+};
+
+/// Reads NAME[:FRACTION][:BITS]; the second is why not, or empty.
+inline std::pair<upload_words, std::string> read_upload(const std::string& text) {
+  static const std::vector<std::string> known = {"top-k", "random-k", "quantise", "sign"};
+  std::vector<std::string> words;
+  for (std::size_t from = 0;;) {
+    const auto colon = text.find(':', from);
+    words.push_back(text.substr(from, colon - from));
+    if (colon == std::string::npos) break;
+    from = colon + 1;
+  }
+  upload_words u{words[0]};
+  if (std::ranges::find(known, u.name) == known.end())
+    return {u, "'" + u.name + "' is not known, the nearest is '" + nearest(u.name, known) + "'"};
+  const auto read = [&](std::size_t i, auto& into) {
+    const auto* end = words[i].data() + words[i].size();
+    const auto done = std::from_chars(words[i].data(), end, into);
+    return done.ec == std::errc() && done.ptr == end;
+  };
+  const bool sparse = u.name == "top-k" || u.name == "random-k";
+  const std::size_t fewest = u.name == "sign" ? 1 : 2, most = fewest + sparse;
+  if (words.size() < fewest || words.size() > most)
+    return {u, u.name == "sign" ? "'sign' takes no number"
+               : sparse         ? "'" + u.name + "' needs the fraction of the numbers that is sent, as in '" +
+                              u.name + ":0.1', and may name their bits, as in '" + u.name + ":0.1:8'"
+                        : "'quantise' needs the bits of a number, as in 'quantise:8'"};
+  if (sparse && !(read(1, u.fraction) && u.fraction > 0 && u.fraction <= 1))
+    return {u, "the fraction of '" + text + "' must be a number above 0 and at most 1"};
+  if (words.size() == 1 || (sparse && words.size() == 2)) return {u, ""};
+  const bool good =
+      read(words.size() - 1, u.bits) && (u.bits == 8 || u.bits == 4 || (sparse && u.bits == 32));
+  return {u, good
+                 ? ""
+                 : "'" + text + "': a number has 8 or 4 bits" + (sparse ? ", or 32" : "; one bit is 'sign'")};
+}
+inline upload_words upload_of(const std::string& text) { return read_upload(text).first; }
 
 /// Chosen on validation subjects, never on test subjects; docs/offices.md says how.
 struct recipe {
@@ -95,7 +143,10 @@ inline privet::json to_json(const settings& s) {
           {"column_bound", s.column_bound},
           {"noise", s.noise},
           {"aggregation", s.aggregation},
-          {"key_bits", s.key_bits}};
+          {"key_bits", s.key_bits},
+          {"upload", s.upload},
+          {"momentum_correction", s.momentum_correction},
+          {"warm_up", s.warm_up}};
 }
 
 /// Throws when a member is missing or of another type.
@@ -116,6 +167,9 @@ inline settings settings_from(const privet::json& j) {
   read("unit", s.unit), read("epsilon", s.epsilon), read("delta", s.delta), read("clip", s.clip),
       read("rate", s.rate), read("column_bound", s.column_bound), read("noise", s.noise),
       read("samples", s.samples), read("aggregation", s.aggregation), read("key_bits", s.key_bits);
+  read("upload", s.upload), read("momentum_correction", s.momentum_correction), read("warm_up", s.warm_up);
+  privet::require(s.upload.empty() || read_upload(s.upload).second.empty(), privet::fault::state,
+                  "checkpoint settings: upload ", privet::in_quotes(s.upload));
   privet::require(s.offices > 0 && s.rounds > 0 && s.local_epochs > 0 && s.batch > 0, privet::fault::state,
                   "checkpoint settings: ", s.offices, " offices, ", s.rounds, " rounds, ", s.local_epochs,
                   " local epochs, batch ", s.batch, "; expected at least 1 of each");
@@ -244,6 +298,15 @@ inline int read_options(int count, char** words, options& o) {
   app.add_option("--key-bits", s.key_bits, "bits of a Paillier key: 2048, 3072, 4096 or 7680")
       ->check(CLI::IsMember({2048, 3072, 4096, 7680}))
       ->capture_default_str();
+  app.add_option("--upload", s.upload,
+                 "send updates in fewer bytes: top-k:FRACTION, random-k:FRACTION (both may add :BITS), "
+                 "quantise:BITS or sign; what is left out is added to the next update")
+      ->check(CLI::Validator([](std::string& text) { return read_upload(text).second; }, "HOW"));
+  app.add_option("--momentum-correction", s.momentum_correction,
+                 "with --upload top-k or random-k: momentum of what an office remembers")
+      ->check(number_from(0, 0.999));
+  app.add_option("--warm-up", s.warm_up,
+                 "with --upload top-k: rounds in which the fraction falls to it from a quarter");
   app.add_option("--wire-dump", o.wire_dump, "write every message that the server sees into this folder");
   app.add_option("--ledgers", o.ledgers,
                  "private: folder where the offices' privacy ledgers lie (the one of --out)");
@@ -319,6 +382,27 @@ inline void complete_privacy(const options& o, settings& s) {
   }
 }
 
+/// Throws where an upload makes no sense.
+inline void check_upload(const settings& s) {
+  using privet::fault;
+  const auto u = upload_of(s.upload);
+  privet::require(s.momentum_correction == 0 || u.name == "top-k" || u.name == "random-k", fault::argument,
+                  "--momentum-correction belongs to --upload top-k or random-k");
+  privet::require(s.warm_up == 0 || u.name == "top-k", fault::argument,
+                  "--warm-up belongs to --upload top-k");
+  if (!s.encodes()) return;
+  privet::require(!s.is_encrypted(), fault::argument, "--upload does not go with --aggregation ",
+                  s.aggregation, ": ciphertexts are added number by number, so they hold whole updates");
+  privet::require(!s.shares_noise(), fault::argument,
+                  "--upload does not go with --noise shared: shares of the noise cancel only as they are");
+  privet::require(
+      !s.is_private() || u.name == "random-k" || u.name == "quantise", fault::argument, "--upload ", u.name,
+      " does not go with --privacy: what it picks is picked by the data, and of noisy numbers the "
+      "largest are noise. Take random-k or quantise");
+  privet::require(!s.is_private() || s.momentum_correction == 0, fault::argument,
+                  "--momentum-correction does not go with --privacy");
+}
+
 /// Fills what was not said from the recipe of the kind. Throws on a contradiction.
 inline settings complete(const options& o) {
   settings s = o.chosen;
@@ -353,6 +437,7 @@ inline settings complete(const options& o) {
   s.momentum = o.momentum.value_or(s.momentum);
   s.weight_decay = o.weight_decay.value_or(s.weight_decay);
   s.smoothing = o.smoothing.value_or(s.smoothing);
+  check_upload(s);
   return s;
 }
 

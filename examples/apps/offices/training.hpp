@@ -3,8 +3,10 @@
 
 #include "../support/stopwatch.hpp"
 #include "privacy.hpp"
+#include "upload.hpp"
 
 #include <privet/federated/checkpoint.hpp>
+#include <privet/federated/decoded_uploads.hpp>
 #include <privet/federated/run_record.hpp>
 #include <privet/optim/adam.hpp>
 #include <privet/optim/rmsprop.hpp>
@@ -95,8 +97,10 @@ struct federated_run {
   std::vector<float> optimizer;                          ///< what the server's optimiser remembers
   std::vector<std::optional<privet::ledger_head>> heads; ///< of the ledgers, in a private run
   std::vector<std::shared_ptr<privet::ledger>> ledgers;
-  double noise_multiplier = 1;                                 ///< of the offices, where they share it
-  std::string stopped;                                         ///< why rounds were left out
+  std::vector<privet::participant*> parties;
+  std::vector<float> memories; ///< of the offices, one after another, where their uploads have one
+  double noise_multiplier = 1; ///< of the offices, where they share it
+  std::string stopped;         ///< why rounds were left out
   std::vector<std::pair<std::string, std::string>> encryption; ///< what is to be said of it; empty in clear
 };
 
@@ -121,10 +125,11 @@ inline std::vector<std::unique_ptr<privet::participant>> make_offices(const sett
   }
   for (std::size_t k = 0; k < data.offices.size(); ++k) {
     const auto& rows = data.offices[k];
-    const auto add = [&]<class Recipe>(const Recipe& recipe) {
+    const auto add_office = [&]<class Recipe>(const Recipe& recipe) {
       parties.push_back(
           std::make_unique<office<Recipe>>(static_cast<std::uint32_t>(k + 1), rows, recipe, s.seed));
     };
+    const auto add = [&](const auto& recipe) { with_upload(s, recipe, add_office); };
     if (!s.is_private()) {
       with_recipe(s, rows.rows(), add);
       continue;
@@ -137,6 +142,14 @@ inline std::vector<std::unique_ptr<privet::participant>> make_offices(const sett
       return account->debit(e, what);
     };
     with_private_recipe(s, plan.noise_multiplier, pay, add);
+  }
+  run.parties.clear();
+  const std::size_t each = run.memories.size() / parties.size();
+  for (std::size_t k = 0; k < parties.size(); ++k) {
+    run.parties.push_back(parties[k].get());
+    if (each == 0) continue;
+    const auto own = std::span(run.memories).subspan(k * each, each);
+    parties[k]->restore({own.begin(), own.end()});
   }
   return parties;
 }
@@ -205,6 +218,7 @@ void with_server(const settings& s, const federated_run& run, std::size_t thread
                            .least_deviation = least_deviation(s),
                            .seed = s.seed,
                            .threads = threads};
+  if (s.encodes()) return f(aggregation_server(decoded_uploads{}, how));
   if (!s.shares_noise()) return f(aggregation_server(fedavg{}, how));
   with_shared_sum(s, run.noise_multiplier, [&](const auto& sum) { f(aggregation_server(sum, how)); });
 }
@@ -221,6 +235,9 @@ void run_rounds(const settings& s, const study& data, const privet::network& mod
   const auto keep = [&] {
     std::ranges::copy(federation.weights(), run.weights.shared().begin());
     federation.remember(run);
+    run.memories.clear();
+    for (const auto* party : run.parties)
+      run.memories.insert(run.memories.end(), party->memory().begin(), party->memory().end());
     for (std::size_t k = 0; k < run.ledgers.size(); ++k) run.heads[k] = run.ledgers[k]->head();
   };
   keep();

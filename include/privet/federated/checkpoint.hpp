@@ -10,22 +10,43 @@
 
 namespace privet {
 
-/// The global model after some rounds. Clients keep nothing from one round to the next, so weights, round
-/// number and what the server's optimiser remembers are all there is; `run` is the program's own: settings,
-/// results so far.
+/// The global model after some rounds. Clients keep nothing from one round to the next, except on thin links, so
+/// weights, round number and what optimiser and uploads remember are all there is; `run` is the program's own:
+/// settings, results so far.
 struct checkpoint {
   network model;
   parameters<float> weights;
   std::uint64_t rounds_done = 0;
   json run;
   std::vector<float> optimizer{}; ///< the slots of the server's chain, if it has any
+  std::vector<float> clients{};   ///< what the uploads of clients in this process remember, one after another
 };
+
+namespace detail {
+
+/// A list of floats that stands beside the weights; empty if the file has none of this name.
+inline result<std::vector<float>> read_beside(const safetensors_file& file, std::string_view name,
+                                              std::string_view place) {
+  std::vector<float> numbers;
+  const auto* const kept = file.find(name);
+  if (!kept) return numbers;
+  if (kept->shape.size() != 1)
+    return error::of(fault::shape, place, ": tensor ", in_quotes(name), " is ", shape_text(kept->shape),
+                     ", expected one dimension");
+  numbers.resize(kept->shape[0]);
+  if (const auto copied = kept->copy_to<float>(numbers); !copied) return copied.error();
+  return numbers;
+}
+
+} // namespace detail
 
 /// Errors: N002 when the file cannot be written; what was there before is then still there.
 inline status save_checkpoint(const std::filesystem::path& path, const checkpoint& c) {
   std::vector<tensor_entry> beside;
   if (!c.optimizer.empty())
     beside.push_back(tensor_entry::of<float>("privet.optimizer", {c.optimizer.size()}, c.optimizer));
+  if (!c.clients.empty())
+    beside.push_back(tensor_entry::of<float>("privet.clients", {c.clients.size()}, c.clients));
   return write_file_atomically(
       path, write_weights(c.model, c.weights,
                           {{"privet.rounds_done", concat(c.rounds_done)}, {"privet.run", json_text(c.run)}},
@@ -60,15 +81,12 @@ inline result<checkpoint> load_checkpoint(const std::filesystem::path& path) {
   if (!model) return model.error();
   auto weights = read_weights<float>(*model, *file, place);
   if (!weights) return weights.error();
-  checkpoint found{std::move(*model), std::move(*weights), *rounds, std::move(*run)};
-  if (const auto* const kept = file->find("privet.optimizer")) {
-    if (kept->shape.size() != 1)
-      return error::of(fault::shape, place, ": tensor 'privet.optimizer' is ", shape_text(kept->shape),
-                       ", expected one dimension");
-    found.optimizer.resize(kept->shape[0]);
-    if (const auto copied = kept->copy_to<float>(found.optimizer); !copied) return copied.error();
-  }
-  return found;
+  auto optimizer = detail::read_beside(*file, "privet.optimizer", place);
+  auto clients = detail::read_beside(*file, "privet.clients", place);
+  if (!optimizer) return optimizer.error();
+  if (!clients) return clients.error();
+  return checkpoint{std::move(*model), std::move(*weights),   *rounds,
+                    std::move(*run),   std::move(*optimizer), std::move(*clients)};
 }
 
 } // namespace privet

@@ -63,7 +63,8 @@ class client_links {
     expect(c, c.link->send(request));
     bytes_down_ += request.size();
     auto reply = receive(c);
-    for (std::size_t passed = 0; reply.sender == c.id && reply.round < round; ++passed) {
+    for (std::size_t passed = 0; reply.kind == kind && reply.sender == c.id && reply.round < round;
+         ++passed) {
       require(passed < most_late, fault::message, "client ", c.id, ": ", most_late,
               " replies to earlier rounds and none to round ", round);
       ++late_;

@@ -74,6 +74,7 @@ void average_step(std::span<float> weights, double arrived, const Sum& sum) {
 ///   remember(n)        makes what it keeps from round to round, such as an optimiser's state; then it has
 ///                      check(memory, n), and finish(state, w, memory), which leaves weights and memory alone
 ///                      when it fails
+///   sent(memory)       numbers that clients are sent behind the weights
 ///   least()            the fewest clients that a round may ask
 /// Law       a linear one gives the same bits for any order of arrival, in O(parameters) memory
 template <class A>

@@ -58,7 +58,15 @@ enum class message_kind : std::uint16_t {
   ask_share = 21,     ///< the encrypted updates of a sum, whole
   opening_share = 22, ///< a box that clients open
   open = 23,          ///< the boxes of a sum
-  opened = 24         ///< empty
+  opened = 24,        ///< empty
+
+  encoded_update = 26, ///< an update in fewer bytes (federated/encoded_update.hpp)
+
+  // Of federations that weigh clients by their classes (federated/class_aware.hpp).
+  ask_classes = 27,   ///< all clients' rows, u64
+  classes = 28,       ///< f64: rows of each class, each divided by all rows
+  agree_classes = 29, ///< f64: the same of all clients together
+  agreed_classes = 30 ///< empty
 };
 
 struct message {

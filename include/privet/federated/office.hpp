@@ -4,7 +4,10 @@
 #include <privet/data/dataset.hpp>
 #include <privet/data/split.hpp>
 #include <privet/data/standardise.hpp>
+#include <privet/federated/class_aware.hpp>
+#include <privet/federated/encoded_update.hpp>
 #include <privet/federated/message.hpp>
+#include <privet/federated/upload_numbers.hpp>
 #include <privet/nn/describe.hpp>
 #include <privet/nn/losses.hpp>
 #include <privet/privacy/private_moments.hpp>
@@ -29,6 +32,16 @@ class participant {
  public:
   virtual ~participant() = default;
   virtual std::vector<std::byte> answer(std::span<const std::byte> request) = 0;
+
+  /// What it keeps from one round to the next, for a checkpoint: what its uploads left out
+  /// (federated/error_feedback.hpp), a control variate (federated/scaffold.hpp) or local layers; most keep nothing.
+  virtual std::span<const float> memory() const { return {}; }
+  /// Puts that back before the first message. Throws N010 where nothing is kept; a memory of another size than the
+  /// model needs is refused when that arrives.
+  virtual void restore(std::vector<float> kept) {
+    require(kept.empty(), fault::state, "a client that keeps nothing was given a memory of ", kept.size(),
+            " numbers");
+  }
 };
 
 /// What a client runs between two messages: an optimiser chain, how long, on which batches.
@@ -118,6 +131,9 @@ struct user_recipe {
 ///
 /// Order     ask_schema, ask_moments, agree, architecture, (ask_start,) train ...; a message out of
 ///           order, of another schema or of the wrong size is answered with a refusal
+/// Ensures   asked for the same round with the same weights it gives the same answer. Where its uploads have a
+///           memory, that holds for the last round: an earlier one would be answered by what it remembers now.
+///           Round 0 starts with an empty memory
 template <class Recipe, class Arch = simd::default_arch>
 class office : public participant {
  public:
@@ -142,7 +158,21 @@ class office : public participant {
 
   const dataset<float>& data() const noexcept { return data_; }
 
+  std::span<const float> memory() const override {
+    if (!training_) return restored_;
+    if constexpr (controls) return training_->control();
+    return encodes ? std::span<const float>(uploads_.slots) : weights_.local();
+  }
+  void restore(std::vector<float> kept) override { restored_ = std::move(kept); }
+  /// The weights it trained last, local layers among them.
+  const parameters<float>& weights() const noexcept { return weights_; }
+
  private:
+  static constexpr bool encodes = requires { requires Recipe::encodes; };
+  /// Behind the weights of orders and updates lies a control variate (federated/scaffold.hpp).
+  static constexpr bool sends_shares = requires { requires Recipe::sends_shares; };
+  static constexpr bool controls = requires { requires Recipe::controls; };
+
   result<message> handle(std::span<const std::byte> request) {
     auto m = decode_message(request);
     if (!m) return m.error();
@@ -154,6 +184,10 @@ class office : public participant {
           return sum_moments(*m);
         case message_kind::agree:
           return agree(*m);
+        case message_kind::ask_classes:
+          return count_classes(*m);
+        case message_kind::agree_classes:
+          return weigh_classes(*m);
         case message_kind::architecture:
           return build(*m);
         case message_kind::ask_start:
@@ -210,6 +244,30 @@ class office : public participant {
     return make(message_kind::agreed, m, {});
   }
 
+  result<message> count_classes(const message& m) const {
+    const auto all = decode_number(m.body, "ask_classes");
+    if (!all) return all.error();
+    if (*all < units_)
+      return error::of(fault::message, "office ", id_, ": has ", units_, " rows, all clients together ",
+                       *all);
+    if constexpr (Recipe::is_private)
+      return error::of(fault::leak, "office ", id_,
+                       ": trains privately and has no budget for how many rows each class has");
+    std::vector<double> shares;
+    for (const auto count : data_.class_counts())
+      shares.push_back(static_cast<double>(count) / static_cast<double>(*all));
+    return make(message_kind::classes, m, encode_numbers(std::span<const double>(shares)));
+  }
+
+  result<message> weigh_classes(const message& m) {
+    const auto shares = decode_numbers<double>(m.body, "agree_classes");
+    if (!shares) return shares.error();
+    const auto factor = class_factor(*shares, data_.class_counts());
+    if (!factor) return error{factor.error().kind, concat("office ", id_, ": ", factor.error().message)};
+    factor_ = *factor;
+    return make(message_kind::agreed_classes, m, {});
+  }
+
   result<message> build(const message& m) {
     if (!agreed_)
       return error::of(fault::message, "office ", id_, ": sent a model before a scaling was agreed on");
@@ -226,8 +284,17 @@ class office : public participant {
     else
       check_rows(*model, data_.view(), std::span<const std::int32_t>(data_.labels));
     training_.reset(); // a model that does not fit into memory leaves none, not half of one
-    weights_ = model->template make_parameters<float>();
+    const bool has_local = model->sizes().local > 0;
+    if constexpr (encodes || sends_shares)
+      require(!has_local, fault::unsupported, "office ", id_, ": a model with ", model->sizes().local,
+              " local parameters, uploads of this kind hold all that are trained");
+    weights_ = has_local ? initialise<float>(*model, seed_) : model->template make_parameters<float>();
+    local_round_.reset();
     training_.emplace(recipe_.template training<Arch>(*model, data_, seed_, id_));
+    if constexpr (encodes)
+      remember();
+    else if (!restored_.empty())
+      take_back(std::exchange(restored_, {}));
     return make(message_kind::ready, m, encode_number(weights_.shared().size()));
   }
 
@@ -240,6 +307,43 @@ class office : public participant {
     return make(message_kind::start, m, encode_numbers(std::span<const float>(first.shared())));
   }
 
+  void take_back(std::vector<float> kept) {
+    if constexpr (controls) return training_->restore(kept);
+    require(kept.size() == weights_.local().size(), fault::shape, "office ", id_, ": its memory has ",
+            kept.size(), " numbers, the model ", weights_.local().size(), " local parameters");
+    std::ranges::copy(kept, weights_.local().begin());
+  }
+
+  /// Local layers go on from round to round; a round that is asked for again begins with what they were before it,
+  /// round 0 with the seed's.
+  void begin_local(std::uint32_t round) {
+    const auto local = weights_.local();
+    if (local.empty()) return;
+    if (round == 0)
+      std::ranges::copy(first_local(), local.begin());
+    else if (local_round_ == round)
+      std::ranges::copy(local_before_, local.begin());
+    local_before_.assign(local.begin(), local.end());
+    local_round_ = round;
+  }
+  std::vector<float> first_local() const {
+    const auto first = initialise<float>(training_->model(), seed_);
+    return {first.local().begin(), first.local().end()};
+  }
+
+  /// A model of the same size goes on with the memory that is there.
+  void remember() {
+    const std::size_t n = weights_.shared().size();
+    auto fresh = recipe_.upload.template init<float>(n);
+    if (uploads_.slots.size() != fresh.slots.size()) uploads_ = std::move(fresh);
+    answered_.reset();
+    if (restored_.empty()) return;
+    require(restored_.size() == uploads_.slots.size(), fault::shape, "office ", id_, ": its memory has ",
+            restored_.size(), " numbers, uploads of this model need ", uploads_.slots.size());
+    std::ranges::copy(restored_, uploads_.slots.begin());
+    restored_.clear();
+  }
+
   result<message> train(const message& m) {
     if (!training_)
       return error::of(fault::message, "office ", id_, ": asked to train before it was sent a model");
@@ -249,15 +353,21 @@ class office : public participant {
     const auto order = decode_order(m.body);
     if (!order) return order.error();
     const auto shared = weights_.shared();
-    if (order->weights.size() != shared.size())
+    const std::size_t expected = (controls ? 2 : 1) * shared.size();
+    if (order->weights.size() != expected)
       return error::of(fault::shape, "office ", id_, ": got ", order->weights.size(),
-                       " weights, the model has ", shared.size());
+                       " weights, the model has ", shared.size(),
+                       controls ? ", and as many for a control variate" : "");
     if (order->examples < units_)
       return error::of(fault::message, "office ", id_, ": has ", units_, " rows, the round ",
                        order->examples);
 
-    std::ranges::copy(order->weights, shared.begin());
-    if constexpr (requires { requires Recipe::sends_shares; }) {
+    if constexpr (encodes) // trained again, it would remember the same update twice
+      if (answered_ && answered_->round == m.round && answered_->order == order_of(m))
+        return make(message_kind::encoded_update, m, answered_->body);
+    begin_local(m.round);
+    std::copy_n(order->weights.begin(), shared.size(), shared.begin());
+    if constexpr (sends_shares) {
       auto share = training_->run(weights_, data_.view(), data_.labels, m.round, paying(m.round));
       if (!share) return share.error();
       return make(message_kind::share, m,
@@ -286,7 +396,13 @@ class office : public participant {
               fault::range, "office ", id_,
               ": noise has driven its weights out of their range; a lower learning rate may help");
     } else {
-      const auto done = training_->run(weights_, data_.view(), data_.labels, m.round);
+      const auto done = [&] {
+        if constexpr (controls)
+          return training_->run(weights_, std::span(order.weights).subspan(shared.size()), data_.view(),
+                                data_.labels, m.round);
+        else
+          return training_->run(weights_, data_.view(), data_.labels, m.round);
+      }();
       if (!std::isfinite(done.loss))
         return error::of(fault::range, "office ", id_, ": training diverged, its loss is ", done.loss,
                          "; a lower learning rate may help");
@@ -294,12 +410,46 @@ class office : public participant {
       u.loss = done.loss;
     }
     u.examples = units_;
-    u.weight = static_cast<double>(units_) / static_cast<double>(order.examples);
+    u.weight = factor_ * static_cast<double>(units_) / static_cast<double>(order.examples);
+    if constexpr (encodes) return encode_upload(m, order, u);
     u.shared.resize(shared.size());
     for (std::size_t i = 0; i < shared.size(); ++i)
       u.shared[i] = static_cast<float>(u.weight * (static_cast<double>(order.weights[i]) - shared[i]));
+    if constexpr (controls)
+      for (const float x : training_->control_change())
+        u.shared.push_back(static_cast<float>(u.weight * static_cast<double>(x)));
     return make(message_kind::update, m, encode_update(u));
   }
+
+  /// The same, through the upload chain.
+  result<message> encode_upload(const message& m, const training_order& order, const client_update& u) {
+    const auto shared = std::as_const(weights_).shared();
+    const std::size_t n = shared.size();
+    std::vector<float> given(n);
+    for (std::size_t i = 0; i < n; ++i)
+      given[i] = static_cast<float>(static_cast<double>(order.weights[i]) - shared[i]);
+    if (m.round == 0) std::ranges::fill(uploads_.slots, 0.0F);
+    recipe_.upload.template update<Arch>(std::span<float>(given), 0, uploads_,
+                                         {.step = m.round, .parameters = order.weights});
+    const auto& encoding = recipe_.upload.encoding();
+    const upload_context who{seed_, m.round, id_};
+    auto numbers = [&] {
+      if constexpr (requires { encoding.slots; })
+        return encoding.template encode<Arch>(given, state_slice<float>(uploads_.slots.data(), n, n), who);
+      else
+        return encoding.template encode<Arch>(given, who);
+    }();
+    if (!numbers) return numbers.error();
+    answered_ = {m.round, order_of(m),
+                 encode_update(encoded_update{.examples = u.examples,
+                                              .steps = u.steps,
+                                              .weight = u.weight,
+                                              .loss = u.loss,
+                                              .numbers = std::move(*numbers)})};
+    return make(message_kind::encoded_update, m, answered_->body);
+  }
+  /// Tells the orders of a round apart.
+  static std::uint64_t order_of(const message& m) { return detail::message_checksum({}, m.body); }
 
   error scaled_already() const {
     return error::of(fault::schema, "office ", id_,
@@ -323,6 +473,20 @@ class office : public participant {
       std::declval<const network&>(), std::declval<const dataset<float>&>(), 0, 0));
   std::optional<training> training_;
   parameters<float> weights_;
+
+  double factor_ = 1; ///< of its weight, by its classes
+  std::vector<float> local_before_;
+  std::optional<std::uint32_t> local_round_;
+
+  // Of encoded uploads.
+  struct answer_given {
+    std::uint32_t round;
+    std::uint64_t order;
+    std::vector<std::byte> body;
+  };
+  chain_state<float> uploads_;
+  std::vector<float> restored_;
+  std::optional<answer_given> answered_;
 };
 
 } // namespace privet

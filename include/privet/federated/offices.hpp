@@ -67,6 +67,8 @@ class offices {
   const network& model() const noexcept { return model_; }
   std::span<transport* const> links() const noexcept { return ends_; }
   std::size_t size() const noexcept { return members_.size(); }
+  /// Client i + 1.
+  participant& member(std::size_t i) const noexcept { return *members_[i]; }
 
  private:
   network model_;

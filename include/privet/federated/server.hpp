@@ -77,6 +77,7 @@ class aggregation_server {
       "them, mask them, release them with noise, or drop run_by(curious{}). docs/errors/P004.md");
 
   using memory = typename detail::memory_of<A>::type;
+  static constexpr bool weighs_classes = requires { requires A::weighs_classes; };
   static constexpr bool remembers = !std::same_as<memory, detail::no_memory>;
 
  public:
@@ -97,6 +98,7 @@ class aggregation_server {
     links_.open(clients, options_.threads);
     links_.compare_schemas();
     agree_on_scaling(scaling);
+    if constexpr (weighs_classes) agree_on_classes();
     links_.send_model(model);
     weights_ = weights.empty() ? first_weights(model) : std::vector<float>(weights.begin(), weights.end());
     if constexpr (remembers) memory_ = aggregator_.remember(size);
@@ -113,7 +115,7 @@ class aggregation_server {
     std::uint64_t examples = 0;
     for (const auto i : chosen) examples += links_.clients()[i].rows;
 
-    const auto order = encode(links_.make(message_kind::train, index, encode_order(examples, weights_)));
+    const auto order = encode(links_.make(message_kind::train, index, encode_order(examples, sent())));
     auto sum = aggregator_.init(weights_.size());
     round_report report{.round = index + 1, .asked = std::vector<client_report>(chosen.size())};
     const auto late = links_.late();
@@ -242,6 +244,21 @@ class aggregation_server {
                });
   }
 
+  /// What part of all rows each class has; clients weigh themselves by it.
+  void agree_on_classes() {
+    fixed_sum sum(links_.schema().classes.size());
+    links_.ask(links_.clients(), links_.make(message_kind::ask_classes, 0, encode_number(links_.rows())),
+               message_kind::classes, [&](const client& c, const message& reply) {
+                 const auto values = expect(c, decode_numbers<double>(reply.body, "classes"));
+                 expect(c, sum.add(std::span<const double>(values)));
+               });
+    std::vector<double> shares;
+    for (std::size_t i = 0; i < sum.size(); ++i) shares.push_back(sum[i]);
+    links_.ask(links_.clients(),
+               links_.make(message_kind::agree_classes, 0, encode_numbers(std::span<const double>(shares))),
+               message_kind::agreed_classes, [](const client&, const message&) {});
+  }
+
   std::vector<float> first_weights(const network& model) {
     if (options_.start == starter::authority) {
       const auto first = initialise<float>(model, options_.seed);
@@ -267,6 +284,16 @@ class aggregation_server {
     return all;
   }
 
+  /// What clients are sent: the weights, and what the aggregator has for them behind.
+  std::vector<float> sent() const {
+    auto numbers = weights_;
+    if constexpr (requires { aggregator_.sent(memory_); }) {
+      const auto behind = aggregator_.sent(memory_);
+      numbers.insert(numbers.end(), behind.begin(), behind.end());
+    }
+    return numbers;
+  }
+
   static constexpr message_kind reply_kind() noexcept {
     if constexpr (requires { A::reply; })
       return A::reply;
@@ -288,8 +315,8 @@ class aggregation_server {
             " rows, it had announced ", c.rows);
     if constexpr (requires { u.weight; }) {
       const double weight = static_cast<double>(c.rows) / static_cast<double>(examples);
-      require(u.weight == weight, fault::message, "client ", c.id, ": weighs itself ", u.weight,
-              ", its share is ", weight);
+      require(weighs_classes ? u.weight > 0 && u.weight <= weight : u.weight == weight, fault::message,
+              "client ", c.id, ": weighs itself ", u.weight, ", its share is ", weight);
     }
   }
 

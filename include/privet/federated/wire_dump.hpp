@@ -83,6 +83,9 @@ class wire_dump {
       case message_kind::start:
       case message_kind::train:
       case message_kind::update:
+      case message_kind::encoded_update:
+      case message_kind::classes:
+      case message_kind::agree_classes:
       case message_kind::share:
       case message_kind::refusal: // may say why
         clear_ += m->body.size();
@@ -96,6 +99,8 @@ class wire_dump {
       case message_kind::ask_schema:
       case message_kind::schema:
       case message_kind::ask_moments:
+      case message_kind::ask_classes:
+      case message_kind::agreed_classes:
       case message_kind::agreed:
       case message_kind::architecture:
       case message_kind::ready:

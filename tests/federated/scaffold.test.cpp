@@ -1,0 +1,155 @@
+#include "fixtures/scaffold.hpp"
+#include "support/catch.hpp"
+#include "support/federation.hpp"
+
+#include <privet/federated/scaffold.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <memory>
+#include <vector>
+
+using namespace privet;
+using Catch::Matchers::Contains;
+
+static_assert(Aggregator<scaffold> && scaffold::linear);
+
+namespace {
+
+namespace known = test::scaffold_run;
+
+const sequential linear{dense<4, 3>{}};
+
+/// Where weight (k, j) of the file lies in memory; j = 4 is the bias.
+std::size_t place(std::size_t k, std::size_t j) {
+  const auto tensors = linear.tensors();
+  if (j == 4) return tensors[1].offset + k;
+  return tensors[0].transposed ? j * 3 + k : k * 4 + j;
+}
+
+std::vector<dataset<float>> data_sets() {
+  std::vector<dataset<float>> all;
+  std::size_t from = 0;
+  for (const auto count : known::rows) {
+    auto data = test::rows_of(count, 4, 3, 1);
+    for (std::size_t r = 0; r < count; ++r) {
+      data.labels[r] = known::y[from + r];
+      for (std::size_t c = 0; c < 4; ++c) row(data.features, r)[c] = known::x[from + r][c];
+    }
+    from += count;
+    all.push_back(std::move(data));
+  }
+  return all;
+}
+
+std::vector<float> first_weights() {
+  std::vector<float> weights(15);
+  for (std::size_t k = 0; k < 3; ++k)
+    for (std::size_t j = 0; j < 4; ++j) weights[place(k, j)] = known::start[k][j];
+  return weights;
+}
+
+/// Batches of all rows: an epoch is a step.
+const scaffold_recipe<> recipe{.learning_rate = 0.5, .epochs = 4, .batch = 100};
+
+} // namespace
+
+TEST_CASE("SCAFFOLD equals NumPy over three rounds, weights and control variates, on any number of threads") {
+  std::vector<std::vector<float>> bits;
+  for (const std::size_t threads : {1u, 3u}) {
+    const offices three{linear, data_sets(), recipe, 5};
+    aggregation_server server{scaffold{}, {.standardise = false, .threads = threads}};
+    server.open(three.links(), three.model(), first_weights());
+    for (std::size_t r = 0; r < 3; ++r) {
+      server.round(r);
+      for (std::size_t k = 0; k < 3; ++k)
+        for (std::size_t j = 0; j < 5; ++j) {
+          CAPTURE(r, k, j);
+          CHECK(std::abs(server.weights()[place(k, j)] - known::after[r][k][j]) <= 1e-6);
+          CHECK(std::abs(server.aggregator_memory()[place(k, j)] - known::control[r][k][j]) <= 1e-6);
+        }
+    }
+    bits.push_back(test::copy_weights(server.weights()));
+  }
+  CHECK(bits[0] == bits[1]);
+}
+
+TEST_CASE("SCAFFOLD: the first round is that of federated averaging") {
+  const auto after_one = [](auto aggregator, const auto& how) {
+    const offices four{test::model_of_tests, test::four_data_sets(), how, 5};
+    aggregation_server server{aggregator, {.seed = 5}};
+    server.run(four, in_process{}, rounds{1});
+    return test::copy_weights(server.weights());
+  };
+  const auto controlled =
+      after_one(scaffold{}, scaffold_recipe<>{.learning_rate = 0.1, .epochs = 2, .batch = 4});
+  const auto plain = after_one(fedavg{}, local_sgd{.learning_rate = 0.1, .epochs = 2, .batch = 4});
+  for (std::size_t i = 0; i < plain.size(); ++i) CHECK(std::abs(controlled[i] - plain[i]) <= 1e-6);
+}
+
+TEST_CASE("SCAFFOLD: a client that is asked for a round again gives the same answer") {
+  const scaffold_recipe<> how{.learning_rate = 0.1, .epochs = 2, .batch = 4};
+  office<scaffold_recipe<>> one(1, test::four_data_sets()[0], how, 5);
+  std::uint64_t hash = 0;
+  const auto ask = [&](message_kind kind, std::uint32_t round, std::vector<std::byte> body) {
+    auto reply = decode_message(one.answer(encode({kind, hash, round, 0, std::move(body)}))).value();
+    REQUIRE(reply.kind != message_kind::refusal);
+    hash = reply.schema_hash;
+    return reply.body;
+  };
+  ask(message_kind::agree, 0, {});
+  ask(message_kind::architecture, 0, test::copy(bytes_of(json_text(describe(test::model_of_tests)))));
+  const auto start = initialise<float>(test::model_of_tests, 1);
+  std::vector<float> sent(start.shared().begin(), start.shared().end());
+  sent.resize(2 * sent.size());
+  const auto order = encode_order(9, sent);
+  const auto first = ask(message_kind::train, 0, order), second = ask(message_kind::train, 1, order);
+  CHECK(ask(message_kind::train, 1, order) == second);
+  CHECK(first != second);
+  CHECK(ask(message_kind::train, 2, order) != second);
+  CHECK(ask(message_kind::train, 0, order) == first); // round 0 begins anew
+}
+
+TEST_CASE("SCAFFOLD: a run that is taken up goes on to the same bits") {
+  const auto start = [](aggregation_server<scaffold>& server, const offices& all) {
+    server.open(all.links(), all.model());
+    server.round(0);
+    server.round(1);
+  };
+  const scaffold_recipe<> how{.learning_rate = 0.1, .epochs = 2, .batch = 4};
+  const offices four{test::model_of_tests, test::four_data_sets(), how, 5};
+  aggregation_server whole{scaffold{}, {.seed = 5}};
+  start(whole, four);
+
+  std::vector<std::vector<float>> memories;
+  for (std::size_t i = 0; i < four.size(); ++i) {
+    const auto kept = four.member(i).memory();
+    memories.emplace_back(kept.begin(), kept.end());
+  }
+  CHECK(memories[0].size() == whole.weights().size());
+  const offices again{test::model_of_tests, test::four_data_sets(), how, 5};
+  for (std::size_t i = 0; i < memories.size(); ++i) again.member(i).restore(memories[i]);
+  aggregation_server second{scaffold{}, {.seed = 5}};
+  second.open(again.links(), again.model(), test::copy_weights(whole.weights()), whole.scaling());
+  second.restore_aggregator(whole.aggregator_memory());
+  whole.round(2);
+  second.round(2);
+  CHECK(std::ranges::equal(second.weights(), whole.weights()));
+
+  auto wrong = whole.aggregator_memory();
+  wrong.pop_back();
+  CHECK_THROWS_WITH(second.restore_aggregator(wrong),
+                    Contains("a control variate of 56 numbers, the model has 57"));
+  CHECK_THROWS_WITH(scaffold{.rate = 0}.init(3), Contains("scaffold: rate 0"));
+  CHECK_THROWS_WITH(scaffold{.asked = 2}.init(3), Contains("part asked 2"));
+}
+
+TEST_CASE("SCAFFOLD: its clients refuse a server that averages, and its server clients that do") {
+  const offices controlled{test::model_of_tests, test::four_data_sets(), recipe, 5};
+  aggregation_server plain;
+  CHECK_THROWS_WITH(plain.run(controlled, in_process{}, rounds{1}), Contains("got 57 weights"));
+  const offices four{test::model_of_tests, test::four_data_sets(), test::local_of_tests, 5};
+  aggregation_server server{scaffold{}};
+  CHECK_THROWS_WITH(server.run(four, in_process{}, rounds{1}), Contains("got 114 weights"));
+}
