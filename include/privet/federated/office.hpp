@@ -94,6 +94,11 @@ struct private_recipe {
   }
 };
 
+template <class Chain>
+private_recipe(Chain, poisson, std::size_t, payment) -> private_recipe<Chain>;
+template <class Chain>
+private_recipe(Chain, poisson, std::size_t, payment, std::optional<private_moments>) -> private_recipe<Chain>;
+
 /// What a client runs that holds the rows of many persons and protects each person as a whole: DP-FedAvg among
 /// them (train/user_level_training.hpp). It counts itself by persons, and every group of its rows is one.
 ///
