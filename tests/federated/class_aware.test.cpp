@@ -2,11 +2,16 @@
 #include "support/federation.hpp"
 
 #include <privet/federated/class_aware.hpp>
+#include <privet/federated/decoded_uploads.hpp>
+#include <privet/federated/encoded_uploads.hpp>
+#include <privet/federated/top_k.hpp>
 #include <privet/privacy/clip.hpp>
 #include <privet/privacy/gaussian.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 using namespace privet;
@@ -94,6 +99,28 @@ TEST_CASE("class-aware: the mean is the one of these weights") {
                v = 3 * class_factor(shares, part(2).class_counts()).value();
   for (std::size_t i = 0; i < both.size(); ++i)
     CHECK(std::abs((u * first[i] + v * second[i]) / (u + v) - both[i]) < 1e-6);
+}
+
+TEST_CASE("class-aware: so do clients on thin links") {
+  const auto after = [](auto rule, const auto& how) {
+    offices two(test::model_of_tests);
+    two.add(
+        std::make_unique<office<std::remove_cvref_t<decltype(how)>>>(1, rows_with({0, 1, 0, 1}, 1), how, 5));
+    two.add(std::make_unique<office<std::remove_cvref_t<decltype(how)>>>(2, rows_with({2, 2, 2}, 2), how, 5));
+    aggregation_server server{rule, {.standardise = false, .seed = 5}};
+    server.run(two, in_process{}, rounds{2});
+    return test::copy_weights(server.weights());
+  };
+  const auto recipe = test::local_of_tests.recipe();
+  const encoded_uploads thin{recipe, chain(top_k{.fraction = 1})};
+  const auto whole = after(class_aware{}, recipe), encoded = after(decoded_uploads{class_aware{}}, thin),
+             plain = after(fedavg{}, recipe);
+  double moved = 0;
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    CHECK(std::abs(encoded[i] - whole[i]) < 1e-6);
+    moved = std::max(moved, std::abs(static_cast<double>(plain[i]) - whole[i]));
+  }
+  CHECK(moved > 1e-3);
 }
 
 TEST_CASE("class-aware: a private office does not tell its classes") {

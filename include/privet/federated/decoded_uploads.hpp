@@ -29,6 +29,7 @@ class decoded_uploads {
  public:
   using trust = typename A::trust;
   static constexpr bool linear = A::linear;
+  static constexpr bool weighs_classes = requires { requires A::weighs_classes; };
   using update = encoded_update;
   static constexpr message_kind reply = message_kind::encoded_update;
   static result<update> decode(const message& m) { return decode_encoded_update(m); }
