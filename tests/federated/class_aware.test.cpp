@@ -39,6 +39,12 @@ TEST_CASE("class-aware: the factor is the pilot's formula, relative to its large
   CHECK(std::abs(factor({0, 0, 7}) - 1 / (0.2 * most)) < 1e-12);
   CHECK(std::abs(factor({5, 5, 0}) - 1 / ((0.5 * 0.25 + 0.3 * 0.25) * most)) < 1e-12);
   CHECK(std::abs(factor({6, 10, 15}) - 1) < 1e-12); // p_j like 1 / P_j is the largest
+  // Even classes have the largest, which rounding must not exceed.
+  for (std::size_t classes = 1; classes < 20; ++classes)
+    for (const double clients : {1., 3., 7., 10.}) {
+      const std::vector<double> even(classes, clients * (5 / (clients * 5 * static_cast<double>(classes))));
+      CHECK(class_factor(even, std::vector<std::size_t>(classes, 5)).value() <= 1);
+    }
   CHECK(factor({1, 1, 1}) > factor({1, 1, 0}));
   CHECK(factor({0, 0, 1}) > factor({1, 0, 0})); // a rare class counts for more
 
@@ -46,7 +52,8 @@ TEST_CASE("class-aware: the factor is the pilot's formula, relative to its large
     return class_factor(of_all, own).error().message;
   };
   CHECK_THAT(refused({0.5, 0.5}, {1, 1, 1}), Contains("shares of 2 classes, the data has 3"));
-  CHECK_THAT(refused({0.5, 0.5, 0}, {1, 1, 1}), Contains("class 2 has 1 rows here and the share 0 of all"));
+  CHECK_THAT(refused({0.5, 0.5, 0}, {1, 1, 1}),
+             Contains("class 2 has the share 0 of all rows, and more rows here"));
   CHECK_THAT(refused({0.5, 1.5, 0}, {1, 1, 0}), Contains("class 1 has the share 1.5"));
   CHECK_THAT(refused({-0.5, 1, 0.5}, {1, 1, 1}), Contains("class 0 has the share -0.5"));
 }
@@ -132,4 +139,12 @@ TEST_CASE("class-aware: a private office does not tell its classes") {
   aggregation_server server{class_aware{}, {.standardise = false}};
   CHECK_THROWS_WITH(server.run(two, in_process{}, rounds{1}),
                     Contains("no budget for how many rows each class has"));
+
+  // Nor by what it makes of shares that a server invents.
+  const std::vector<double> invented{0, 0.5, 0.5};
+  const auto reply = decode_message(two.member(0).answer(
+      encode({message_kind::agree_classes, 0, 0, 0, encode_numbers(std::span<const double>(invented))})));
+  REQUIRE(reply);
+  CHECK(reply->kind == message_kind::refusal);
+  CHECK_THAT(std::string(text_of(reply->body)), Contains("no budget"));
 }

@@ -145,6 +145,28 @@ TEST_CASE("SCAFFOLD: a run that is taken up goes on to the same bits") {
   CHECK_THROWS_WITH(scaffold{.asked = 2}.init(3), Contains("part asked 2"));
 }
 
+TEST_CASE("SCAFFOLD: a round that diverges leaves the client's control variate as it was") {
+  const scaffold_recipe<> how{.learning_rate = 0.1, .epochs = 2, .batch = 4};
+  office<scaffold_recipe<>> one(1, test::four_data_sets()[0], how, 5);
+  std::uint64_t hash = 0;
+  const auto ask = [&](message_kind kind, std::uint32_t round, std::vector<std::byte> body) {
+    auto reply = decode_message(one.answer(encode({kind, hash, round, 0, std::move(body)}))).value();
+    if (reply.kind != message_kind::refusal) hash = reply.schema_hash;
+    return reply.kind;
+  };
+  ask(message_kind::agree, 0, {});
+  ask(message_kind::architecture, 0, test::copy(bytes_of(json_text(describe(test::model_of_tests)))));
+  const auto start = initialise<float>(test::model_of_tests, 1);
+  std::vector<float> sent(start.shared().begin(), start.shared().end());
+  sent.resize(2 * sent.size());
+  REQUIRE(ask(message_kind::train, 0, encode_order(9, sent)) == message_kind::update);
+  const auto kept = test::copy_weights(one.memory());
+  const std::vector<float> huge(sent.size(), 3e38F);
+  CHECK(ask(message_kind::train, 1, encode_order(9, huge)) == message_kind::refusal);
+  CHECK(test::copy_weights(one.memory()) == kept);
+  CHECK(ask(message_kind::train, 2, encode_order(9, sent)) == message_kind::update);
+}
+
 TEST_CASE("SCAFFOLD: its clients refuse a server that averages, and its server clients that do") {
   const offices controlled{test::model_of_tests, test::four_data_sets(), recipe, 5};
   aggregation_server plain;

@@ -52,6 +52,9 @@ TEST_CASE("describe: layers that stay on the device are said to, in a version of
   auto wrong = describe(model);
   wrong["layers"][1]["local"] = true; // a relu has nothing to keep
   CHECK(refusal(wrong).kind == fault::argument);
+  auto old = describe(model);
+  old["version"] = 1; // which would share it
+  CHECK(refusal(old).kind == fault::format);
   wrong["layers"][1]["local"] = "yes";
   CHECK(refusal(wrong).kind == fault::format);
 }

@@ -4,6 +4,7 @@
 #include <privet/core/result.hpp>
 #include <privet/federated/fedavg.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <numeric>
@@ -29,12 +30,12 @@ inline result<double> class_factor(std::span<const double> shares, std::span<con
       return error::of(fault::message, "class ", j, " has the share ", shares[j], " of all rows");
     const double p = static_cast<double>(own[j]) / rows;
     if (own[j] > 0 && !(shares[j] * rows > 1e-9 * p))
-      return error::of(fault::message, "class ", j, " has ", own[j], " rows here and the share ", shares[j],
-                       " of all");
+      return error::of(fault::message, "class ", j, " has the share ", shares[j],
+                       " of all rows, and more rows here");
     concentration += shares[j] * p * p;
     if (shares[j] > 0) inverses += 1 / shares[j];
   }
-  return 1 / (concentration * inverses); // at most 1, by Cauchy and Schwarz
+  return std::min(1 / (concentration * inverses), 1.0); // by Cauchy and Schwarz, but for rounding
 }
 
 /// Federated averaging, where each client's share of the rows is multiplied by its `class_factor`.

@@ -246,6 +246,7 @@ class office : public participant {
       data_ = scaling.apply(std::move(data_));
     }
     agreed_ = true;
+    factor_ = 1;
     return make(message_kind::agreed, m, {});
   }
 
@@ -255,16 +256,20 @@ class office : public participant {
     if (*all < units_)
       return error::of(fault::message, "office ", id_, ": has ", units_, " rows, all clients together ",
                        *all);
-    if constexpr (Recipe::is_private)
-      return error::of(fault::leak, "office ", id_,
-                       ": trains privately and has no budget for how many rows each class has");
+    if constexpr (Recipe::is_private) return no_budget_for_classes();
     std::vector<double> shares;
     for (const auto count : data_.class_counts())
       shares.push_back(static_cast<double>(count) / static_cast<double>(*all));
     return make(message_kind::classes, m, encode_numbers(std::span<const double>(shares)));
   }
 
+  error no_budget_for_classes() const {
+    return error::of(fault::leak, "office ", id_,
+                     ": trains privately and has no budget for how many rows each class has");
+  }
+
   result<message> weigh_classes(const message& m) {
+    if constexpr (Recipe::is_private) return no_budget_for_classes(); // its weight would tell
     const auto shares = decode_numbers<double>(m.body, "agree_classes");
     if (!shares) return shares.error();
     const auto factor = class_factor(*shares, data_.class_counts());
@@ -288,7 +293,7 @@ class office : public participant {
               " wide, got ", data_.columns());
     else
       check_rows(*model, data_.view(), std::span<const std::int32_t>(data_.labels));
-    training_.reset(); // a model that does not fit into memory leaves none, not half of one
+    training_.reset(); // what fails below leaves no model, not half of one
     const bool has_local = model->sizes().local > 0;
     if constexpr (encodes || sends_shares)
       require(!has_local, fault::unsupported, "office ", id_, ": a model with ", model->sizes().local,
@@ -296,10 +301,15 @@ class office : public participant {
     weights_ = has_local ? initialise<float>(*model, seed_) : model->template make_parameters<float>();
     local_round_.reset();
     training_.emplace(recipe_.template training<Arch>(*model, data_, seed_, id_));
-    if constexpr (encodes)
-      remember();
-    else if (!restored_.empty())
-      take_back(std::exchange(restored_, {}));
+    try {
+      if constexpr (encodes)
+        remember();
+      else if (!restored_.empty())
+        take_back();
+    } catch (...) {
+      training_.reset();
+      throw;
+    }
     return make(message_kind::ready, m, encode_number(weights_.shared().size()));
   }
 
@@ -312,11 +322,15 @@ class office : public participant {
     return make(message_kind::start, m, encode_numbers(std::span<const float>(first.shared())));
   }
 
-  void take_back(std::vector<float> kept) {
-    if constexpr (controls) return training_->restore(kept);
-    require(kept.size() == weights_.local().size(), fault::shape, "office ", id_, ": its memory has ",
-            kept.size(), " numbers, the model ", weights_.local().size(), " local parameters");
-    std::ranges::copy(kept, weights_.local().begin());
+  void take_back() {
+    if constexpr (controls) {
+      training_->restore(restored_);
+    } else {
+      require(restored_.size() == weights_.local().size(), fault::shape, "office ", id_, ": its memory has ",
+              restored_.size(), " numbers, the model ", weights_.local().size(), " local parameters");
+      std::ranges::copy(restored_, weights_.local().begin());
+    }
+    restored_.clear();
   }
 
   /// Local layers go on from round to round; a round that is asked for again begins with what they were before it,
@@ -379,7 +393,10 @@ class office : public participant {
                   encode_share({id_, m.schema_hash, units_, training_->steps_per_round(), std::move(*share),
                                 training_->grid(), training_->holders()}));
     } else {
-      return train_alone(m, *order);
+      auto reply = train_alone(m, *order);
+      // A round that comes to nothing leaves no trace in what goes on.
+      if (!reply && !weights_.local().empty()) std::ranges::copy(local_before_, weights_.local().begin());
+      return reply;
     }
   }
 
@@ -395,7 +412,7 @@ class office : public participant {
       if (auto done = training_->run(weights_, data_.view(), data_.labels, m.round, paying(m.round)); !done)
         return done.error();
       u.steps = training_->steps_per_round(); // and no loss
-      for (const float w : weights_.shared())
+      for (const float w : weights_.trained())
         if (!std::isfinite(w))
           return error::of(
               fault::range, "office ", id_,
@@ -408,9 +425,12 @@ class office : public participant {
         else
           return training_->run(weights_, data_.view(), data_.labels, m.round);
       }();
-      if (!std::isfinite(done.loss))
+      if (std::ranges::any_of(weights_.trained(), [](float w) { return !std::isfinite(w); }) ||
+          !std::isfinite(done.loss)) {
+        if constexpr (controls) training_->give_up();
         return error::of(fault::range, "office ", id_, ": training diverged, its loss is ", done.loss,
                          "; a lower learning rate may help");
+      }
       u.steps = done.steps;
       u.loss = done.loss;
     }

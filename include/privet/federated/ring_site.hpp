@@ -163,6 +163,8 @@ private_ring_recipe(Chain, poisson, payment, std::optional<private_weight_consol
 ///           payment that is refused (nothing was trained then), training that left the finite numbers
 template <class Recipe, class Arch = simd::default_arch>
 class ring_site : public participant {
+  static_assert(!std::remove_cvref_t<decltype(std::declval<Recipe>().steps)>::anchored,
+                "a ring states no anchor: its consolidation pulls to what earlier sites left");
   using loss_type = std::remove_cvref_t<decltype(std::declval<Recipe>().loss)>;
   using chain_type = detail::pulled_chain<std::remove_cvref_t<decltype(std::declval<Recipe>().steps)>>;
   using office_type = office<decltype(std::declval<Recipe>().for_office()), Arch>;
@@ -224,8 +226,13 @@ class ring_site : public participant {
     const auto said = decode_message(reply);
     if (!said || said->kind != message_kind::ready) return;
     const auto model = read_network(parse_json(text_of(m.body), "architecture").value(), "architecture");
-    memory_ = std::make_shared<ring_memory>();
-    training_ = std::make_unique<trained>(*model, *this, memory_);
+    try {
+      memory_ = std::make_shared<ring_memory>();
+      training_ = std::make_unique<trained>(*model, *this, memory_);
+    } catch (const std::exception&) { // what an office can hold, a site that also consolidates may not
+      const auto text = bytes_of("not enough memory for what was asked");
+      reply = encode({message_kind::refusal, said->schema_hash, m.round, id_, {text.begin(), text.end()}});
+    }
   }
 
   result<ring_state> visit_safely(const message& m) {

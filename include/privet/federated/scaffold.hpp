@@ -89,6 +89,9 @@ class scaffold_training {
     return done;
   }
 
+  /// The last round came to nothing: the control variate is as before it.
+  void give_up() { own_ = before_; }
+
   /// Its control variate before the last round minus the one after.
   std::span<const float> control_change() const noexcept { return change_; }
   std::span<const float> control() const noexcept { return own_; }
@@ -134,9 +137,12 @@ struct scaffold_recipe {
 /// The server's side: weights by federated averaging, and the mean of the clients' control variates.
 ///
 /// Formula   client:  y <- y - eta (g(y) - c_i + c);  c_i' = c_i - c + (x - y) / (K eta)
-///           server:  x -= rate sum_i p_i (x - y_i);  c -= asked sum_i p_i (c_i - c_i'),  p_i = n_i / sum n
+///           server:  x -= rate sum_i p_i (x - y_i) / sum_i p_i;  c -= asked sum_i p_i (c_i - c_i'), over those whose
+///           update arrived, with p_i = n_i / N of the N rows that were asked
 /// Weights   clients count by their rows, in c as in x, so that c is the gradient of what is minimised
 /// Memory    O(parameters), twice that of `fedavg`; messages are twice as long
+/// Missing   a client whose update is lost has moved its control variate, and the server's has not: with a quorum the
+///           correction is off by that until the client is asked again
 /// Privacy   none: an update tells more of a client's gradient than that of `fedavg`
 /// Source    Karimireddy et al., ICML 2020, algorithm 1, option II
 /// Test      tests/federated/scaffold.test.cpp
@@ -176,12 +182,13 @@ struct controlled_average {
 
   status finish(state& s, std::span<float> weights, std::vector<float>& control) const {
     if (auto fits = check(control, weights.size()); !fits) return fits;
+    const double arrived = s.weight[0];
     std::vector<float> moved(2 * weights.size()); // averaging from zero leaves minus the mean
     if (auto done = federated_average<Trust>{}.finish(s, moved); !done) return done;
     const std::size_t n = weights.size();
     for (std::size_t i = 0; i < n; ++i) {
       moved[i] = static_cast<float>(static_cast<double>(weights[i]) + rate * moved[i]);
-      moved[n + i] = static_cast<float>(static_cast<double>(control[i]) + asked * moved[n + i]);
+      moved[n + i] = static_cast<float>(static_cast<double>(control[i]) + asked * arrived * moved[n + i]);
     }
     for (const float x : moved)
       if (!std::isfinite(x))

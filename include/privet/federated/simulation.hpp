@@ -69,6 +69,10 @@ template <class Model, class Chain, Loss LossType = softmax_cross_entropy, Aggre
           class Arch = simd::default_arch>
   requires std::same_as<typename detail::sent_to<A>::type, client_update>
 class simulation {
+  static_assert(
+      !requires { requires A::weighs_classes; } &&
+          !requires(const A& a, typename detail::memory_of<A>::type& kept) { a.sent(kept); },
+      "a simulation trains by a local_recipe: scaffold and class_aware need offices of their own kind");
   using memory = typename detail::memory_of<A>::type;
   static constexpr bool remembers = !std::same_as<memory, detail::no_memory>;
   static constexpr bool adds_up = detail::AddsUp<A>;

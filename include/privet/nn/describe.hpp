@@ -94,7 +94,11 @@ inline result<network> read_network(const json& description, std::string_view pl
     if (parameters > detail::most_parameters || units > detail::most_units)
       return error::of(fault::format, place, ": more than ", detail::most_parameters, " parameters or ",
                        detail::most_units, " units");
-    if (*version == 2 && facts.contains("local")) {
+    if (facts.is_object() && facts.contains("local")) {
+      if (*version == 1)
+        return error::of(fault::format, place, ": layer ", layers.size(),
+                         " is local, which version 1 has not");
+
       const auto stays = read_member<bool>(facts, "local", concat(place, ": layer ", layers.size()));
       if (!stays) return stays.error();
       if (*stays) local.push_back(layers.size());

@@ -67,6 +67,10 @@ class private_local_training {
             rows.columns, " wide, and ", labels.size(), " labels");
     check_labels(labels, model().out_width(), about_rows::nothing);
     if (auto paid = pay(event()); !paid) return paid;
+    if constexpr (Chain::anchored) { // to what the round begins with, which was released
+      anchor_.assign(p.trained().begin(), p.trained().end());
+      step_.anchor(anchor_);
+    }
     std::ranges::fill(state_.slots, T{});
     state_.bound = step_.chain().first_bound();
     state_.step = round * batches_;
@@ -83,6 +87,7 @@ class private_local_training {
   std::uint64_t seed_;
   poisson_batches sample_;
   chain_state<T> state_;
+  aligned_vector<T> anchor_; ///< a copy: the weights move
 };
 
 } // namespace privet

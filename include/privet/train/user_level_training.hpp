@@ -55,6 +55,7 @@ class user_level_training {
 
  public:
   static constexpr bool is_private = Released<typename Steps::template label<raw<unit::user>>>;
+  static_assert(!Local::anchored, "the local training of a person states no anchor: leave proximal{..} out");
   static_assert(Steps::mechanisms == 0 ||
                     detail::has_theorem<detail::any_accountant, Sampler>(static_cast<const Steps*>(nullptr)),
                 "[P006 no-theorem] there is no theorem for this mechanism under this sampler. Draw with "
