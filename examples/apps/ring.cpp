@@ -53,16 +53,7 @@ struct split_by_site {
                            [](std::size_t sum, const auto& d) { return sum + d.rows(); });
   }
   /// The training rows in one place.
-  dataset<float> together() const {
-    dataset<float> all{test.schema, make_matrix<float>(rows(), test.columns()), {}, {}};
-    float* to = all.features.data();
-    for (const auto& d : train) {
-      to = std::ranges::copy(as_span(d.features), to).out;
-      all.labels.insert(all.labels.end(), d.labels.begin(), d.labels.end());
-      all.groups.insert(all.groups.end(), d.groups.begin(), d.groups.end());
-    }
-    return all;
-  }
+  dataset<float> together() const { return joined(std::span<const dataset<float>>(train)); }
   /// Steps of a lap under this plan.
   std::uint64_t steps_in_lap(const ring_plan& plan) const {
     std::uint64_t sum = 0;

@@ -42,6 +42,25 @@ TEMPLATE_TEST_CASE("selected rows come in the order asked for, as often as asked
   CHECK_THROWS_AS(d.select(beyond), exception);
 }
 
+TEST_CASE("joined data sets hold the rows of all, in order") {
+  const std::vector<dataset<float>> parts{three_rows<float>(), three_rows<float>()};
+  const auto all = joined(std::span<const dataset<float>>(parts));
+  REQUIRE(all.rows() == 6);
+  all.check();
+  for (std::size_t i = 0; i < 6; ++i) {
+    CHECK(std::ranges::equal(row(all.features, i), row(parts[0].features, i % 3)));
+    CHECK(all.labels[i] == parts[0].labels[i % 3]);
+    CHECK(all.groups[i] == parts[0].groups[i % 3]);
+  }
+  auto other = parts;
+  other[1].groups.clear();
+  CHECK(joined(std::span<const dataset<float>>(other)).groups.empty());
+  other[1].schema.classes.push_back("more");
+  CHECK_THROWS_WITH(joined(std::span<const dataset<float>>(other)),
+                    Catch::Matchers::Contains("data set 1 has another schema than data set 0"));
+  CHECK_THROWS_AS(joined(std::span<const dataset<float>>{}), exception);
+}
+
 TEST_CASE("a class that no row has counts zero") {
   CHECK(three_rows<float>().class_counts() == std::vector<std::size_t>{1, 2, 0});
 }

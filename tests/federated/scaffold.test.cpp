@@ -88,27 +88,39 @@ TEST_CASE("SCAFFOLD: the first round is that of federated averaging") {
   for (std::size_t i = 0; i < plain.size(); ++i) CHECK(std::abs(controlled[i] - plain[i]) <= 1e-6);
 }
 
-TEST_CASE("SCAFFOLD: a client that is asked for a round again gives the same answer") {
-  const scaffold_recipe<> how{.learning_rate = 0.1, .epochs = 2, .batch = 4};
-  office<scaffold_recipe<>> one(1, test::four_data_sets()[0], how, 5);
+namespace {
+
+/// An office that has the model, and the orders it gets.
+struct conversation {
+  scaffold_recipe<> how{.learning_rate = 0.1, .epochs = 2, .batch = 4};
+  office<scaffold_recipe<>> one{1, test::four_data_sets()[0], how, 5};
   std::uint64_t hash = 0;
-  const auto ask = [&](message_kind kind, std::uint32_t round, std::vector<std::byte> body) {
+  std::vector<float> weights = test::copy_weights(initialise<float>(test::model_of_tests, 1).shared());
+  std::vector<float> control = std::vector<float>(weights.size());
+
+  conversation() {
+    ask(message_kind::agree, 0, {});
+    ask(message_kind::architecture, 0, test::copy(bytes_of(json_text(describe(test::model_of_tests)))));
+  }
+  message ask(message_kind kind, std::uint32_t round, std::vector<std::byte> body) {
     auto reply = decode_message(one.answer(encode({kind, hash, round, 0, std::move(body)}))).value();
-    REQUIRE(reply.kind != message_kind::refusal);
-    hash = reply.schema_hash;
-    return reply.body;
-  };
-  ask(message_kind::agree, 0, {});
-  ask(message_kind::architecture, 0, test::copy(bytes_of(json_text(describe(test::model_of_tests)))));
-  const auto start = initialise<float>(test::model_of_tests, 1);
-  std::vector<float> sent(start.shared().begin(), start.shared().end());
-  sent.resize(2 * sent.size());
-  const auto order = encode_order(9, sent);
-  const auto first = ask(message_kind::train, 0, order), second = ask(message_kind::train, 1, order);
-  CHECK(ask(message_kind::train, 1, order) == second);
+    if (reply.kind != message_kind::refusal) hash = reply.schema_hash;
+    return reply;
+  }
+  message train(std::uint32_t round) {
+    return ask(message_kind::train, round, encode_order(9, weights, control));
+  }
+};
+
+} // namespace
+
+TEST_CASE("SCAFFOLD: a client that is asked for a round again gives the same answer") {
+  conversation with;
+  const auto first = with.train(0).body, second = with.train(1).body;
+  CHECK(with.train(1).body == second);
   CHECK(first != second);
-  CHECK(ask(message_kind::train, 2, order) != second);
-  CHECK(ask(message_kind::train, 0, order) == first); // round 0 begins anew
+  CHECK(with.train(2).body != second);
+  CHECK(with.train(0).body == first); // round 0 begins anew
 }
 
 TEST_CASE("SCAFFOLD: a run that is taken up goes on to the same bits") {
@@ -146,25 +158,16 @@ TEST_CASE("SCAFFOLD: a run that is taken up goes on to the same bits") {
 }
 
 TEST_CASE("SCAFFOLD: a round that diverges leaves the client's control variate as it was") {
-  const scaffold_recipe<> how{.learning_rate = 0.1, .epochs = 2, .batch = 4};
-  office<scaffold_recipe<>> one(1, test::four_data_sets()[0], how, 5);
-  std::uint64_t hash = 0;
-  const auto ask = [&](message_kind kind, std::uint32_t round, std::vector<std::byte> body) {
-    auto reply = decode_message(one.answer(encode({kind, hash, round, 0, std::move(body)}))).value();
-    if (reply.kind != message_kind::refusal) hash = reply.schema_hash;
-    return reply.kind;
-  };
-  ask(message_kind::agree, 0, {});
-  ask(message_kind::architecture, 0, test::copy(bytes_of(json_text(describe(test::model_of_tests)))));
-  const auto start = initialise<float>(test::model_of_tests, 1);
-  std::vector<float> sent(start.shared().begin(), start.shared().end());
-  sent.resize(2 * sent.size());
-  REQUIRE(ask(message_kind::train, 0, encode_order(9, sent)) == message_kind::update);
-  const auto kept = test::copy_weights(one.memory());
-  const std::vector<float> huge(sent.size(), 3e38F);
-  CHECK(ask(message_kind::train, 1, encode_order(9, huge)) == message_kind::refusal);
-  CHECK(test::copy_weights(one.memory()) == kept);
-  CHECK(ask(message_kind::train, 2, encode_order(9, sent)) == message_kind::update);
+  conversation with;
+  REQUIRE(with.train(0).kind == message_kind::update);
+  const auto kept = test::copy_weights(with.one.memory());
+  const auto good = std::exchange(with.weights, std::vector<float>(kept.size(), 3e38F));
+  std::ranges::fill(with.control, 3e38F);
+  CHECK(with.train(1).kind == message_kind::refusal);
+  CHECK(test::copy_weights(with.one.memory()) == kept);
+  with.weights = good;
+  std::ranges::fill(with.control, 0.0F);
+  CHECK(with.train(2).kind == message_kind::update);
 }
 
 TEST_CASE("SCAFFOLD: its clients refuse a server that averages, and its server clients that do") {

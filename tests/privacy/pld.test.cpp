@@ -148,7 +148,7 @@ TEST_CASE("the integral of sampled Gaussians holds thirteen digits of their epsi
     CHECK(found.looseness() <= 1e-6);
   }
 }
-TEST_CASE("few uses, and sums that nearly have an atom, are as tight as others") {
+TEST_CASE("few uses, and sums that nearly have an atom, are as tight as others", "[slow]") {
   for (const auto& row : test::sparse_rows) {
     const bool replaced = row.direction == "replaced";
     const privacy_event e{event::subsampled_gaussian{row.noise, row.rate}, row.uses,
@@ -185,7 +185,7 @@ TEST_CASE("few uses, and sums that nearly have an atom, are as tight as others")
     CHECK(holding({more}).epsilon(row.delta).lower > found.upper);
   }
 }
-TEST_CASE("outliers and the core add up to the whole, and outliers decay as they promise") {
+TEST_CASE("outliers and the core add up to the whole, and outliers decay as they promise", "[slow]") {
   for (const auto relation : {neighbours::add_remove, neighbours::replace_one}) {
     const privacy_event e{event::subsampled_gaussian{0.9, 1e-3}, 300, relation};
     const auto parts = parts_of(e, false, 1e-10);

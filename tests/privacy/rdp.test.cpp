@@ -106,7 +106,7 @@ TEST_CASE("divergences rise with the order, and epsilon falls with delta") {
 }
 
 // By summation over the integers, in long double: shifts of whole numbers in two dimensions, both directions.
-TEST_CASE("a sampled discrete Gaussian has the divergences of the continuous one at whole orders") {
+TEST_CASE("a sampled discrete Gaussian has the divergences of the continuous one at whole orders", "[slow]") {
   const auto enumerated = [](double s, int dx, int dy, double q, double alpha, bool added) {
     const int reach = static_cast<int>(40 * s) + 40;
     long double total = 0, sum = 0;
@@ -143,7 +143,8 @@ TEST_CASE("a sampled discrete Gaussian has the divergences of the continuous one
     }
 }
 
-TEST_CASE("between whole orders a sampled discrete Gaussian is never promised less than the continuous one") {
+TEST_CASE("between whole orders a sampled discrete Gaussian is never promised less than the continuous one",
+          "[slow]") {
   for (const double rate : {1e-4, 0.01, 0.3})
     for (const double noise : {0.5, 1.0, 8.0})
       for (const std::uint64_t steps : {1u, 1000u, 100'000u})

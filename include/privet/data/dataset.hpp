@@ -75,4 +75,27 @@ struct dataset {
   }
 };
 
+/// The rows of all parts in one data set, in order. Groups are kept where every part has them.
+/// Throws [N001] for no parts, [N005] for parts of different schemas.
+template <class T>
+dataset<T> joined(std::span<const dataset<T>> parts) {
+  require(!parts.empty(), fault::argument, "joined: no data sets");
+  std::size_t rows = 0;
+  bool grouped = true;
+  for (const auto& part : parts) {
+    require(part.schema.hash() == parts[0].schema.hash(), fault::schema, "joined: data set ",
+            &part - parts.data(), " has another schema than data set 0");
+    rows += part.rows();
+    grouped = grouped && part.groups.size() == part.rows();
+  }
+  dataset<T> all{parts[0].schema, make_matrix<T>(rows, parts[0].columns()), {}, {}};
+  T* to = all.features.data();
+  for (const auto& part : parts) {
+    to = std::ranges::copy(as_span(part.features), to).out;
+    all.labels.insert(all.labels.end(), part.labels.begin(), part.labels.end());
+    if (grouped) all.groups.insert(all.groups.end(), part.groups.begin(), part.groups.end());
+  }
+  return all;
+}
+
 } // namespace privet

@@ -134,23 +134,15 @@ inline result<dataset<>> parse(std::string_view text, std::size_t site, std::str
 /// Test    tests/data/heart_disease.test.cpp
 inline result<dataset<>> read(const std::filesystem::path& folder) {
   std::array<dataset<>, site_names.size()> sites;
-  std::size_t rows = 0;
   for (std::size_t s = 0; s < sites.size(); ++s) {
     const auto path = folder / file_names[s];
     const auto text = read_text(path);
     if (!text) return text.error();
     auto site = parse(*text, s, path.string());
     if (!site) return site.error();
-    rows += (sites[s] = *std::move(site)).rows();
+    sites[s] = *std::move(site);
   }
-  dataset<> all{schema(), make_matrix<float>(rows, sites[0].columns()), {}, {}};
-  float* to = all.features.data();
-  for (const auto& site : sites) {
-    to = std::ranges::copy(as_span(site.features), to).out;
-    all.labels.insert(all.labels.end(), site.labels.begin(), site.labels.end());
-    all.groups.insert(all.groups.end(), site.groups.begin(), site.groups.end());
-  }
-  return all;
+  return joined(std::span<const dataset<>>(sites));
 }
 
 /// The columns as a linear model reads them: numbers and yes or no as they are (still with NaN), one column of 0

@@ -14,6 +14,16 @@
 
 namespace privet {
 
+/// What the order of an epoch is drawn from: of one stream, as many words for each epoch as no permutation of 2^32
+/// rows draws. Throws N001 from epoch 2^24 on, where the stream ends.
+inline replayable_random epoch_source(std::uint64_t seed, std::uint64_t stream, std::uint64_t epoch) {
+  require(epoch < std::uint64_t{1} << 24, fault::argument, "epoch ", epoch,
+          " of batches, must be below 2^24");
+  replayable_random source(seed, stream);
+  source.skip(epoch << 40);
+  return source;
+}
+
 /// Every row once per epoch, in an order that is a function of (seed, stream, epoch) alone: epochs
 /// may be visited in any order or again, for instance after a restart.
 ///
@@ -34,11 +44,8 @@ class shuffled_batches {
 
   /// Draws the order of an epoch. Throws [N001] from epoch 2^24 on, where the stream ends.
   void start(std::uint64_t epoch) {
-    require(epoch < std::uint64_t{1} << 24, fault::argument, "shuffled_batches: epoch ", epoch,
-            ", must be below 2^24");
     if (epoch == drawn_) return;
-    replayable_random source(seed_, stream_);
-    source.skip(epoch << 40); // more words than a permutation of 2^32 rows draws
+    auto source = epoch_source(seed_, stream_, epoch);
     permutation(source, order_);
     drawn_ = epoch;
   }

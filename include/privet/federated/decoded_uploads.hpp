@@ -24,6 +24,9 @@ class decoded_uploads {
   static_assert(std::same_as<typename detail::sent_to<A>::type, client_update>,
                 "decoded_uploads needs an aggregator of updates, such as fedavg{}");
   using memory = typename detail::memory_of<A>::type;
+  static_assert(
+      !requires(const A& a, memory& kept) { a.sent(kept); },
+      "clients that encode their uploads read no control variate: scaffold needs whole updates");
   static constexpr bool remembers = !std::same_as<memory, detail::no_memory>;
 
  public:

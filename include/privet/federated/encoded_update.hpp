@@ -267,7 +267,7 @@ inline status take_levels(byte_reader& in, std::size_t count, encoded_numbers& x
 inline std::vector<std::byte> encode_update(const encoded_update& u) {
   const auto& x = u.numbers;
   byte_writer out;
-  out.put(u.examples).put(u.steps).put(u.weight).put(u.loss);
+  detail::put_update_head(out, u);
   out.put(x.parameters).put(static_cast<std::uint32_t>(x.size()));
   out.put(static_cast<std::uint8_t>(x.holds)).put(static_cast<std::uint8_t>(x.bits)).put(x.block);
   if (x.holds == support::masked) out.put(x.seed).put(x.stream);
@@ -285,16 +285,9 @@ inline std::vector<std::byte> encode_update(const encoded_update& u) {
 /// Errors    N009, with the place where it is wrong
 inline result<encoded_update> decode_encoded_update(const message& m) {
   byte_reader in(m.body, "encoded update");
-  if (in.left() < 44)
-    return error::of(fault::message, "encoded update: ", in.left(), " bytes, at least 44 are needed");
-  encoded_update u{.sender = m.sender, .schema_hash = m.schema_hash};
-  u.examples = *in.take<std::uint64_t>();
-  u.steps = *in.take<std::uint64_t>();
-  u.weight = *in.take<double>();
-  u.loss = *in.take<double>();
-  if (!std::isfinite(u.weight) || !std::isfinite(u.loss))
-    return error::of(fault::message, "encoded update: weight ", u.weight, ", loss ", u.loss);
-  auto& x = u.numbers;
+  auto u = detail::take_update_head<encoded_update>(in, m, "encoded update", detail::update_head + 12);
+  if (!u) return u;
+  auto& x = u->numbers;
   x.parameters = *in.take<std::uint32_t>();
   const std::size_t count = *in.take<std::uint32_t>();
   const unsigned holds = *in.take<std::uint8_t>();

@@ -158,31 +158,28 @@ class encrypted_office : public participant {
   };
 
   result<message> handle(const message& m) {
-    try {
-      switch (m.kind) {
-        case message_kind::ask_schema:
-          return ask_schema(m);
-        case message_kind::agree:
-          return agree_without_sum(m);
-        case message_kind::architecture:
-          return build(m);
-        case message_kind::begin:
-          return begin(m);
-        case message_kind::ask_sum:
-          return encrypt_numbers(m);
-        case message_kind::ask_share:
-          return share(m);
-        case message_kind::open:
-          return open(m);
-        default:
-          return error::of(
-              fault::message, "office ", id_, ": message kind ", static_cast<unsigned>(m.kind),
-              " is none that an encrypted federation has: what it asks for would leave in clear");
-      }
-    } catch (const exception& why) {
-      return error{why.kind(), why.what()};
-    } catch (const std::bad_alloc&) {
-      return error::of(fault::unsupported, "office ", id_, ": not enough memory for what was asked");
+    return detail::or_error(concat("office ", id_, ": "), [&] { return reply_to(m); });
+  }
+
+  result<message> reply_to(const message& m) {
+    switch (m.kind) {
+      case message_kind::ask_schema:
+        return ask_schema(m);
+      case message_kind::agree:
+        return agree_without_sum(m);
+      case message_kind::architecture:
+        return build(m);
+      case message_kind::begin:
+        return begin(m);
+      case message_kind::ask_sum:
+        return encrypt_numbers(m);
+      case message_kind::ask_share:
+        return share(m);
+      case message_kind::open:
+        return open(m);
+      default:
+        return error::of(fault::message, "office ", id_, ": message kind ", static_cast<unsigned>(m.kind),
+                         " is none that an encrypted federation has: what it asks for would leave in clear");
     }
   }
 

@@ -228,11 +228,13 @@ struct training_order {
   std::uint64_t examples = 0; ///< rows of all clients of this round
   std::vector<float> weights;
 };
-inline std::vector<std::byte> encode_order(std::uint64_t examples, std::span<const float> weights) {
+inline std::vector<std::byte> encode_order(std::uint64_t examples, std::span<const float> weights,
+                                           std::span<const float> behind = {}) {
   byte_writer out;
-  out.reserve(8 + weights.size_bytes());
+  out.reserve(8 + weights.size_bytes() + behind.size_bytes());
   out.put(examples);
   detail::put_numbers(out, weights);
+  detail::put_numbers(out, behind);
   return std::move(out).take();
 }
 inline result<training_order> decode_order(std::span<const std::byte> body) {
@@ -244,30 +246,48 @@ inline result<training_order> decode_order(std::span<const std::byte> body) {
   return training_order{*examples, std::move(*weights)};
 }
 
-/// The body of `update`; sender and schema hash stand in the header.
-inline std::vector<std::byte> encode_update(const client_update& u) {
-  byte_writer out;
-  out.reserve(32 + u.shared.size() * sizeof(float));
+namespace detail {
+
+/// What updates of every form begin with: u64 examples, u64 steps, f64 weight, f64 loss.
+inline constexpr std::size_t update_head = 32;
+template <class Update>
+void put_update_head(byte_writer& out, const Update& u) {
   out.put(u.examples).put(u.steps).put(u.weight).put(u.loss);
-  detail::put_numbers(out, std::span<const float>(u.shared));
-  return std::move(out).take();
 }
-inline result<client_update> decode_update(const message& m) {
-  byte_reader in(m.body, "update");
-  client_update u;
+template <class Update>
+result<Update> take_update_head(byte_reader& in, const message& m, std::string_view what,
+                                std::size_t least = update_head) {
+  if (in.left() < least)
+    return error::of(fault::message, what, ": ", in.left(), " bytes, at least ", least, " are needed");
+  Update u;
   u.sender = m.sender;
   u.schema_hash = m.schema_hash;
-  if (in.left() < 32)
-    return error::of(fault::message, "update: ", in.left(), " bytes, at least 32 are needed");
   u.examples = *in.take<std::uint64_t>();
   u.steps = *in.take<std::uint64_t>();
   u.weight = *in.take<double>();
   u.loss = *in.take<double>();
   if (!std::isfinite(u.weight) || !std::isfinite(u.loss))
-    return error::of(fault::message, "update: weight ", u.weight, ", loss ", u.loss);
+    return error::of(fault::message, what, ": weight ", u.weight, ", loss ", u.loss);
+  return u;
+}
+
+} // namespace detail
+
+/// The body of `update`; sender and schema hash stand in the header.
+inline std::vector<std::byte> encode_update(const client_update& u) {
+  byte_writer out;
+  out.reserve(detail::update_head + u.shared.size() * sizeof(float));
+  detail::put_update_head(out, u);
+  detail::put_numbers(out, std::span<const float>(u.shared));
+  return std::move(out).take();
+}
+inline result<client_update> decode_update(const message& m) {
+  byte_reader in(m.body, "update");
+  auto u = detail::take_update_head<client_update>(in, m, "update");
+  if (!u) return u;
   auto shared = detail::take_numbers<float>(in, "update");
   if (!shared) return shared.error();
-  u.shared = std::move(*shared);
+  u->shared = std::move(*shared);
   return u;
 }
 

@@ -44,6 +44,22 @@ class participant {
   }
 };
 
+namespace detail {
+
+/// f(), or why it could not be done: a caller's mistake inside is a peer's mistake where bytes ask for it.
+template <class F>
+auto or_error(std::string_view place, F&& f) -> decltype(f()) {
+  try {
+    return f();
+  } catch (const exception& why) {
+    return error{why.kind(), why.what()};
+  } catch (const std::bad_alloc&) {
+    return error::of(fault::unsupported, place, "not enough memory for what was asked");
+  }
+}
+
+} // namespace detail
+
 /// What a client runs between two messages: an optimiser chain, how long, on which batches.
 template <class Chain, Loss LossType = softmax_cross_entropy>
 struct local_recipe {
@@ -136,9 +152,9 @@ struct user_recipe {
 ///
 /// Order     ask_schema, ask_moments, agree, architecture, (ask_start,) train ...; a message out of
 ///           order, of another schema or of the wrong size is answered with a refusal
-/// Ensures   asked for the same round with the same weights it gives the same answer. Where its uploads have a
-///           memory, that holds for the last round: an earlier one would be answered by what it remembers now.
-///           Round 0 starts with an empty memory
+/// Ensures   asked for the same round with the same weights it gives the same answer, unless it is private: then it
+///           pays again and draws again. Where its uploads have a memory, that holds for the last round: an earlier
+///           one would be answered by what it remembers now. Round 0 starts with an empty memory
 template <class Recipe, class Arch = simd::default_arch>
 class office : public participant {
  public:
@@ -174,39 +190,37 @@ class office : public participant {
 
  private:
   static constexpr bool encodes = requires { requires Recipe::encodes; };
-  /// Behind the weights of orders and updates lies a control variate (federated/scaffold.hpp).
   static constexpr bool sends_shares = requires { requires Recipe::sends_shares; };
+  /// Behind the weights of orders and updates lies a control variate (federated/scaffold.hpp).
   static constexpr bool controls = requires { requires Recipe::controls; };
 
   result<message> handle(std::span<const std::byte> request) {
-    auto m = decode_message(request);
+    const auto m = decode_message(request);
     if (!m) return m.error();
-    try {
-      switch (m->kind) {
-        case message_kind::ask_schema:
-          return make(message_kind::schema, *m, encode_schema({data_.schema, units_}));
-        case message_kind::ask_moments:
-          return sum_moments(*m);
-        case message_kind::agree:
-          return agree(*m);
-        case message_kind::ask_classes:
-          return count_classes(*m);
-        case message_kind::agree_classes:
-          return weigh_classes(*m);
-        case message_kind::architecture:
-          return build(*m);
-        case message_kind::ask_start:
-          return start(*m);
-        case message_kind::train:
-          return train(*m);
-        default:
-          return error::of(fault::message, "office ", id_, ": message kind ", static_cast<unsigned>(m->kind),
-                           " is none that a client answers");
-      }
-    } catch (const exception& why) { // a caller's mistake there is a peer's mistake here
-      return error{why.kind(), why.what()};
-    } catch (const std::bad_alloc&) {
-      return error::of(fault::unsupported, "office ", id_, ": not enough memory for what was asked");
+    return detail::or_error(concat("office ", id_, ": "), [&] { return reply_to(*m); });
+  }
+
+  result<message> reply_to(const message& m) {
+    switch (m.kind) {
+      case message_kind::ask_schema:
+        return make(message_kind::schema, m, encode_schema({data_.schema, units_}));
+      case message_kind::ask_moments:
+        return sum_moments(m);
+      case message_kind::agree:
+        return agree(m);
+      case message_kind::ask_classes:
+        return count_classes(m);
+      case message_kind::agree_classes:
+        return weigh_classes(m);
+      case message_kind::architecture:
+        return build(m);
+      case message_kind::ask_start:
+        return start(m);
+      case message_kind::train:
+        return train(m);
+      default:
+        return error::of(fault::message, "office ", id_, ": message kind ", static_cast<unsigned>(m.kind),
+                         " is none that a client answers");
     }
   }
 

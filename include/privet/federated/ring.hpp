@@ -1,7 +1,7 @@
 #pragma once
 // A ring: the weights go from site to site and learn at each; no server adds anything up.
 
-#include <privet/federated/in_process.hpp>
+#include <privet/federated/offices.hpp>
 #include <privet/federated/ring_site.hpp>
 #include <privet/federated/server.hpp>
 #include <privet/privacy/ledger_group.hpp>
@@ -95,8 +95,7 @@ class ring {
     links_.assign(sites.begin(), sites.end());
     schema_ = agreement.schema();
     moments_ = agreement.scaling();
-    rows_.clear();
-    for (std::size_t s = 0; s < sites.size(); ++s) rows_.push_back(ask_rows(s));
+    rows_ = agreement.rows();
     const auto first = agreement.weights();
     state_ = {};
     state_.weights.assign(first.begin(), first.end());
@@ -123,11 +122,7 @@ class ring {
   /// The same as the parameters of a model. Throws N003 for a model of another size.
   template <class Model>
   parameters<float> weights_for(const Model& model) const {
-    auto p = model.template make_parameters<float>();
-    require(p.shared().size() == state_.weights.size(), fault::shape, "the model has ", p.shared().size(),
-            " shared parameters, the ring ", state_.weights.size());
-    std::ranges::copy(state_.weights, p.shared().begin());
-    return p;
+    return detail::parameters_of(model, state_.weights, "ring");
   }
   const ring_memory& memory() const noexcept { return state_.memory; }
   const privet::schema& schema() const noexcept { return schema_; }
@@ -153,11 +148,6 @@ class ring {
     require(read.sender == site + 1 && read.round == m.round, fault::message, "site ", site + 1,
             ": answered as sender ", read.sender, " to visit ", read.round, ", expected visit ", m.round);
     return read;
-  }
-
-  std::uint64_t ask_rows(std::size_t site) {
-    const auto reply = ask(site, {message_kind::ask_schema, schema_.hash(), 0, 0, {}});
-    return decode_schema(reply.body).value().rows;
   }
 
   bool visit(std::uint32_t site, std::size_t lap) {
@@ -201,30 +191,17 @@ class ring {
 };
 
 /// The sites of a ring in one program, and the model they will be sent.
-class ring_sites {
+class ring_sites : public offices {
  public:
   template <class List>
-  explicit ring_sites(const layer_stack<List>& model) : model_(model) {}
-  explicit ring_sites(network model) : model_(std::move(model)) {}
+  explicit ring_sites(const layer_stack<List>& model) : offices(model) {}
 
   /// The next site; ids count from 1. The seed is the ring's.
   template <class Recipe>
   void add(dataset<float> data, Recipe recipe, std::uint64_t seed = 0) {
-    const auto id = static_cast<std::uint32_t>(members_.size() + 1);
-    members_.push_back(std::make_unique<ring_site<Recipe>>(id, std::move(data), std::move(recipe), seed));
-    links_.push_back(std::make_unique<in_process_link>(*members_.back()));
-    ends_.push_back(links_.back().get());
+    const auto id = static_cast<std::uint32_t>(size() + 1);
+    offices::add(std::make_unique<ring_site<Recipe>>(id, std::move(data), std::move(recipe), seed));
   }
-
-  const network& model() const noexcept { return model_; }
-  std::span<transport* const> links() const noexcept { return ends_; }
-  std::size_t size() const noexcept { return members_.size(); }
-
- private:
-  network model_;
-  std::vector<std::unique_ptr<participant>> members_;
-  std::vector<std::unique_ptr<transport>> links_;
-  std::vector<transport*> ends_;
 };
 
 /// Says that no patient has rows at two sites, and which column shows it: all rows of one patient have the same value

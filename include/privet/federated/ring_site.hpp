@@ -191,12 +191,9 @@ class ring_site : public participant {
       learn(*m, reply);
       return reply;
     }
-    const auto done = visit_safely(*m);
-    if (done)
-      return encode({ring_visited, office_.data().schema.hash(), m->round, id_, encode_ring_state(*done)});
-    const auto text = bytes_of(done.error().message);
-    return encode(
-        {message_kind::refusal, office_.data().schema.hash(), m->round, id_, {text.begin(), text.end()}});
+    const auto done = detail::or_error(place(), [&] { return visit(*m); });
+    if (!done) return refusal(m->round, done.error().message);
+    return encode({ring_visited, data().schema.hash(), m->round, id_, encode_ring_state(*done)});
   }
 
   /// As they are scaled.
@@ -226,23 +223,18 @@ class ring_site : public participant {
     const auto said = decode_message(reply);
     if (!said || said->kind != message_kind::ready) return;
     const auto model = read_network(parse_json(text_of(m.body), "architecture").value(), "architecture");
-    try {
+    // What an office can hold, a site that also consolidates may not.
+    const auto built = detail::or_error(place(), [&]() -> status {
       memory_ = std::make_shared<ring_memory>();
       training_ = std::make_unique<trained>(*model, *this, memory_);
-    } catch (const std::exception&) { // what an office can hold, a site that also consolidates may not
-      const auto text = bytes_of("not enough memory for what was asked");
-      reply = encode({message_kind::refusal, said->schema_hash, m.round, id_, {text.begin(), text.end()}});
-    }
+      return nothing{};
+    });
+    if (!built) reply = refusal(m.round, built.error().message);
   }
 
-  result<ring_state> visit_safely(const message& m) {
-    try {
-      return visit(m);
-    } catch (const exception& why) {
-      return error{why.kind(), why.what()};
-    } catch (const std::bad_alloc&) {
-      return error::of(fault::unsupported, place(), "not enough memory for what was asked");
-    }
+  std::vector<std::byte> refusal(std::uint32_t round, std::string_view why) const {
+    const auto text = bytes_of(why);
+    return encode({message_kind::refusal, data().schema.hash(), round, id_, {text.begin(), text.end()}});
   }
 
   result<ring_state> visit(const message& m) {
@@ -307,13 +299,12 @@ class ring_site : public participant {
              recipe_.sampler.expected_batch(data().rows()), seed_);
     } else {
       shuffled_batches batches(data().rows(), recipe_.batch, seed_, stream_id(purpose::batches, 0, id_));
-      const std::uint64_t own_seed = seed_ ^ (std::uint64_t{id_} + 1) * 0x9E3779B97F4A7C15u;
       // Every visit is as long, so this many batches of its own rows were drawn before.
       for (std::uint64_t s = visit.lap * visit.steps, last = s + visit.steps; s < last; ++s) {
         batches.start(s / batches.size());
         const auto batch = batches[s % batches.size()];
         step(weights, state, data().view(), labels.data(), batch, static_cast<double>(batch.size()),
-             own_seed);
+             client_coins(seed_, id_));
       }
     }
   }

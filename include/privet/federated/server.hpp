@@ -13,7 +13,9 @@
 #include <concepts>
 #include <functional>
 #include <mutex>
+#include <numeric>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace privet {
@@ -63,6 +65,34 @@ struct round_report {
 };
 using round_observer = std::function<void(const round_report&)>;
 
+namespace detail {
+
+/// The weights of a run as the parameters of a model; its local layers, which every client has of its own, are
+/// zero. Throws N003 for a model of another size.
+template <class Model>
+parameters<float> parameters_of(const Model& model, std::span<const float> weights, std::string_view run) {
+  auto p = model.template make_parameters<float>();
+  require(p.shared().size() == weights.size(), fault::shape, "the model has ", p.shared().size(),
+          " shared parameters, the ", run, ' ', weights.size());
+  std::ranges::copy(weights, p.shared().begin());
+  return p;
+}
+
+/// The clients of a round, numbered from 0, ascending: all, or `wanted` of them. `out` keeps its memory.
+inline void draw_clients(std::size_t all, std::size_t wanted, std::uint64_t seed, std::size_t round,
+                         std::vector<std::uint32_t>& out) {
+  require(wanted <= all, fault::argument, wanted, " clients per round of ", all);
+  out.resize(all);
+  std::iota(out.begin(), out.end(), std::uint32_t{0});
+  if (wanted == 0 || wanted == all) return;
+  replayable_random source(seed, stream_id(purpose::client_sampling, round));
+  shuffle(source, std::span(out));
+  out.resize(wanted);
+  std::ranges::sort(out);
+}
+
+} // namespace detail
+
 /// Runs a federation over links to its clients. Everything a client says is untrusted; what is
 /// wrong with it is thrown as an exception that names the client, and nothing of it is used. With a quorum
 /// a round does without such clients.
@@ -107,7 +137,8 @@ class aggregation_server {
   /// One round; `index` counts from 0 and decides which clients are drawn and what they draw. Throws N009 for
   /// fewer updates than the quorum; the weights are then as before, and the round can be tried again.
   round_report round(std::size_t index) {
-    const auto chosen = choose(index);
+    std::vector<std::uint32_t> chosen;
+    detail::draw_clients(links_.clients().size(), options_.clients_per_round, options_.seed, index, chosen);
     const std::size_t needed = options_.quorum ? options_.quorum : chosen.size();
     if constexpr (requires { aggregator_.least(); }) // before anybody pays for a round that comes to nothing
       require(needed >= aggregator_.least(), fault::argument, "a round of ", needed,
@@ -115,7 +146,8 @@ class aggregation_server {
     std::uint64_t examples = 0;
     for (const auto i : chosen) examples += links_.clients()[i].rows;
 
-    const auto order = encode(links_.make(message_kind::train, index, encode_order(examples, sent())));
+    const auto order =
+        encode(links_.make(message_kind::train, index, encode_order(examples, weights_, behind())));
     auto sum = aggregator_.init(weights_.size());
     round_report report{.round = index + 1, .asked = std::vector<client_report>(chosen.size())};
     const auto late = links_.late();
@@ -181,16 +213,18 @@ class aggregation_server {
   /// The same as the parameters of a model. Throws N003 for a model of another size.
   template <class Model>
   parameters<float> weights_for(const Model& model) const {
-    auto p = model.template make_parameters<float>();
-    require(p.shared().size() == weights_.size(), fault::shape, "the model has ", p.shared().size(),
-            " shared parameters, the federation ", weights_.size());
-    std::ranges::copy(weights_, p.shared().begin());
-    return p;
+    return detail::parameters_of(model, weights_, "federation");
   }
   /// The columns and classes that all clients agree on, and how they are scaled.
   const privet::schema& schema() const noexcept { return links_.schema(); }
   /// The sums that the clients scale by; empty when they do not.
   const moments& scaling() const noexcept { return moments_; }
+  /// How many rows each client has announced.
+  std::vector<std::uint64_t> rows() const {
+    std::vector<std::uint64_t> all;
+    for (const auto& c : links_.clients()) all.push_back(c.rows);
+    return all;
+  }
   /// What the aggregator keeps from round to round, such as the state of its optimiser; a run that is taken up
   /// again puts it back after `open`.
   const auto& aggregator_memory() const noexcept
@@ -273,25 +307,12 @@ class aggregation_server {
     return first;
   }
 
-  std::vector<std::uint32_t> choose(std::size_t round) const {
-    std::vector<std::uint32_t> all(links_.clients().size());
-    const std::size_t wanted = options_.clients_per_round;
-    require(wanted <= all.size(), fault::argument, wanted, " clients per round of ", all.size());
-    replayable_random source(options_.seed, stream_id(purpose::client_sampling, round));
-    permutation(source, all);
-    if (wanted) all.resize(wanted);
-    std::ranges::sort(all);
-    return all;
-  }
-
-  /// What clients are sent: the weights, and what the aggregator has for them behind.
-  std::vector<float> sent() const {
-    auto numbers = weights_;
-    if constexpr (requires { aggregator_.sent(memory_); }) {
-      const auto behind = aggregator_.sent(memory_);
-      numbers.insert(numbers.end(), behind.begin(), behind.end());
-    }
-    return numbers;
+  /// What the aggregator has for the clients behind the weights.
+  std::span<const float> behind() const {
+    if constexpr (requires { aggregator_.sent(memory_); })
+      return aggregator_.sent(memory_);
+    else
+      return {};
   }
 
   static constexpr message_kind reply_kind() noexcept {

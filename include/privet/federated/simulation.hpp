@@ -119,7 +119,7 @@ class simulation {
   /// One round; `index` counts from 0 and decides which clients are drawn and what they draw. There are
   /// no messages, so its bytes are 0.
   round_report round(std::size_t index) {
-    choose(index);
+    detail::draw_clients(clients_.count, options_.clients_per_round, options_.seed, index, chosen_);
     const std::size_t needed = options_.quorum ? options_.quorum : chosen_.size();
     if constexpr (requires { aggregator_.least(); })
       require(needed >= aggregator_.least(), fault::argument, "a round of ", needed,
@@ -152,11 +152,7 @@ class simulation {
   std::span<const float> weights() const noexcept { return weights_; }
   /// The same as the parameters of a model. Throws N003 for a model of another size.
   parameters<float> weights_for(const Model& model) const {
-    auto p = model.template make_parameters<float>();
-    require(p.shared().size() == weights_.size(), fault::shape, "the model has ", p.shared().size(),
-            " shared parameters, the federation ", weights_.size());
-    std::ranges::copy(weights_, p.shared().begin());
-    return p;
+    return detail::parameters_of(model, weights_, "federation");
   }
   /// Takes a run up again, or starts from other weights. Throws N003 for another number of them.
   void restore(std::span<const float> weights) {
@@ -214,17 +210,6 @@ class simulation {
     std::exception_ptr failure{};
   };
 
-  void choose(std::size_t round) {
-    chosen_.resize(clients_.count);
-    std::iota(chosen_.begin(), chosen_.end(), std::uint32_t{0});
-    const std::size_t wanted = options_.clients_per_round;
-    if (wanted == 0 || wanted == chosen_.size()) return;
-    replayable_random source(options_.seed, stream_id(purpose::client_sampling, round));
-    shuffle(source, std::span(chosen_));
-    chosen_.resize(wanted);
-    std::ranges::sort(chosen_);
-  }
-
   /// Says who takes part in what order, and returns the rows of all that were asked.
   std::uint64_t call(std::size_t round, round_report& report) {
     std::uint64_t examples = 0;
@@ -251,9 +236,7 @@ class simulation {
 
   fate fate_of(const client_report& one, std::size_t round) const {
     if (options_.fate_of) return options_.fate_of(one.id, round, one.rows);
-    const unreliable& w = options_.world;
-    const bool fails = w.before > 0 || w.during > 0 || w.after > 0 || w.twice > 0 || w.deadline > 0;
-    return fails ? w.of(one.id, round, one.rows) : fate::answers;
+    return options_.world.of(one.id, round, one.rows);
   }
 
   void begin(worker& w) {
@@ -287,19 +270,15 @@ class simulation {
   void train(worker& w, client_report& one, const current& now) {
     const std::uint64_t batches = (one.rows - 1) / batch_ + 1,
                         stream = stream_id(purpose::batches, 0, one.id);
-    const std::uint64_t first = now.index * epochs_;
-    require(first + epochs_ <= std::uint64_t{1} << 24, fault::argument, "local training: epoch ",
-            first + epochs_ - 1, ", must be below 2^24");
     std::ranges::copy(weights_, w.weights.shared().begin());
     std::ranges::fill(w.optimiser.slots, 0.0f);
     w.optimiser.bound = w.step.chain().first_bound();
     w.optimiser.step = now.index * (one.steps = epochs_ * batches);
-    const std::uint64_t coins = options_.seed ^ (std::uint64_t{one.id} + 1) * 0x9E3779B97F4A7C15u;
+    const std::uint64_t coins = client_coins(options_.seed, one.id);
     double loss = 0;
     for (std::size_t e = 0; e < epochs_; ++e) {
       w.order.assign(w.rows.begin(), w.rows.end());
-      replayable_random source(options_.seed, stream);
-      source.skip((first + e) << 40); // as `shuffled_batches`
+      auto source = epoch_source(options_.seed, stream, now.index * epochs_ + e); // as `shuffled_batches`
       shuffle(source, std::span(w.order));
       for (std::size_t from = 0; from < w.order.size(); from += batch_) {
         const auto batch =

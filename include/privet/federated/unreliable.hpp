@@ -55,6 +55,7 @@ struct unreliable {
 
   /// `round` counts from 0, as in messages.
   fate of(std::uint32_t client, std::uint64_t round, std::uint64_t rows) const {
+    if (before + during + after + twice + deadline == 0) return fate::answers; // nothing to draw
     replayable_random source(seed, stream_id(purpose::simulated_failures, round + 1, client));
     double u = uniform01<double>(source);
     for (const auto& [p, what] : {std::pair{before, fate::drops_before},

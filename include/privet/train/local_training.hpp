@@ -9,6 +9,11 @@
 
 namespace privet {
 
+/// The seed of a client's dropout and the like: a multiple of an odd constant keeps clients apart from each other.
+constexpr std::uint64_t client_coins(std::uint64_t seed, std::uint32_t client) noexcept {
+  return seed ^ (std::uint64_t{client} + 1) * 0x9E3779B97F4A7C15u;
+}
+
 /// Rounds of local training over fixed rows, each `epochs` long.
 ///
 /// Memory    the optimiser's state starts from zero in every round, but the step number goes on,
@@ -83,8 +88,7 @@ class local_training {
     require(rows.rows == expected && labels.size() == expected && rows.columns == model().in_width(),
             fault::shape, "local training of ", expected, " rows, ", model().in_width(), " wide: got ",
             rows.rows, " rows, ", rows.columns, " wide, and ", labels.size(), " labels");
-    // A multiple of an odd constant keeps the coins of clients apart from each other.
-    const std::uint64_t coins = seed_ ^ (std::uint64_t{client_} + 1) * 0x9E3779B97F4A7C15u;
+    const std::uint64_t coins = client_coins(seed_, client_);
     outcome result;
     for (std::size_t e = 0; e < epochs_; ++e) {
       batches_.start(round * epochs_ + e);
