@@ -5,8 +5,10 @@
 #include "support/script.hpp"
 
 #include <privet/nn/activations.hpp>
+#include <privet/nn/conv2d.hpp>
 #include <privet/nn/dense.hpp>
 #include <privet/nn/losses.hpp>
+#include <privet/nn/pools.hpp>
 #include <privet/nn/sequential.hpp>
 #include <privet/optim/sgd.hpp>
 #include <privet/privacy/clip.hpp>
@@ -123,6 +125,20 @@ int main(int count, char** words) {
   const auto b = std::make_shared<setting<std::remove_const_t<decltype(b_model)>>>(b_model);
   steps_of(table, "A", a, {10, 32, 256});
   steps_of(table, "B", b, {32, 256});
+  const sequential lenet_model{conv2d<image{1, 28, 28}, 6, window{5, 5}>{},
+                               relu{},
+                               max_pool<image{6, 24, 24}, window{2, 2, 2}>{},
+                               conv2d<image{6, 12, 12}, 16, window{5, 5}>{},
+                               relu{},
+                               max_pool<image{16, 8, 8}, window{2, 2, 2}>{},
+                               flatten{},
+                               dense<256, 120>{},
+                               relu{},
+                               dense<120, 84>{},
+                               relu{},
+                               dense<84, 10>{}};
+  steps_of(table, "LeNet", std::make_shared<setting<std::remove_const_t<decltype(lenet_model)>>>(lenet_model),
+           {64});
   epsilon_of(table, "epsilon of 2250 steps", 1.5, 0.04, 2250);
   epsilon_of(table, "epsilon of 14062 steps", 1.1, 256.0 / 60000, 14062);
   epsilon_of(table, "epsilon of 10^5 steps", 1, 1e-4, 100'000);

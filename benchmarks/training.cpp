@@ -6,8 +6,10 @@
 
 #include <privet/core/aligned.hpp>
 #include <privet/nn/activations.hpp>
+#include <privet/nn/conv2d.hpp>
 #include <privet/nn/dense.hpp>
 #include <privet/nn/losses.hpp>
+#include <privet/nn/pools.hpp>
 #include <privet/nn/sequential.hpp>
 #include <privet/optim/sgd.hpp>
 #include <privet/random/normal.hpp>
@@ -87,10 +89,11 @@ struct setting {
   aligned_vector<float> x;
   std::vector<std::int32_t> labels;
   peers::task task;
+  std::vector<double> products; ///< multiply-adds of each layer with weights, for one row
   std::vector<side> sides;
 
   template <class Model>
-  setting(const Model& model, std::vector<std::size_t> widths, std::size_t rows)
+  setting(const Model& model, std::vector<std::size_t> widths, std::size_t rows, bool lenet = false)
       : x(rows * widths.front()), labels(rows) {
     replayable_random source(1);
     fill_normal(source, std::span<float>(x));
@@ -99,31 +102,39 @@ struct setting {
       const float* const first = x.data() + r * widths.front();
       labels[r] = static_cast<std::int32_t>(std::max_element(first, first + widths.back()) - first);
     }
-    task = {.widths = std::move(widths), .x = x, .labels = labels, .weights = {}, .learning_rate = 0.01f};
-    for (std::size_t i = 0; i + 1 < task.widths.size(); ++i) {
-      std::vector<float> w((task.widths[i] + 1) * task.widths[i + 1]);
+    task = {.widths = std::move(widths),
+            .lenet = lenet,
+            .x = x,
+            .labels = labels,
+            .weights = {},
+            .learning_rate = 0.01f};
+    const auto tensors = model.tensors();
+    for (std::size_t i = 0; i < tensors.size(); i += 2) { // a weight and its bias
+      const std::size_t outs = tensors[i + 1].size, fan_in = tensors[i].size / outs;
+      std::vector<float> w((fan_in + 1) * outs);
       fill_normal(source, std::span<float>(w));
-      for (auto& value : w) value /= std::sqrt(static_cast<float>(task.widths[i]));
+      for (auto& value : w) value /= std::sqrt(static_cast<float>(fan_in));
       task.weights.insert(task.weights.end(), w.begin(), w.end());
+      products.push_back(static_cast<double>(tensors[i].size));
+    }
+    if (lenet) { // one product at each place where the window stands
+      products[0] *= 24 * 24;
+      products[1] *= 8 * 8;
     }
     sides.push_back(
         {compare::ours, [&model, this] { return std::make_unique<network<Model>>(model, task); }});
     if constexpr (PEER_TORCH)
       sides.push_back({peers::torch_name(), [this] { return peers::torch_mlp(task); }});
-    if constexpr (PEER_EIGEN)
+    if (PEER_EIGEN && !lenet)
       sides.push_back({peers::eigen_name(), [this] { return peers::eigen_mlp(task); }});
   }
   setting(const setting&) = delete;
 
   /// Multiply-adds of the products alone, two FLOP each; nobody needs the delta of the inputs.
   double flop(bool training) const {
-    double forward = 0, inputs = 0;
-    for (std::size_t i = 0; i + 1 < task.widths.size(); ++i) {
-      const double layer = 2.0 * static_cast<double>(task.widths[i] * task.widths[i + 1]);
-      forward += layer;
-      if (i > 0) inputs += layer;
-    }
-    return training ? 2 * forward + inputs : forward;
+    double forward = 0;
+    for (const double layer : products) forward += 2 * layer;
+    return training ? 3 * forward - 2 * products.front() : forward;
   }
 };
 
@@ -213,10 +224,24 @@ int main(int count, char** words) {
   const sequential a_model{dense<43, 128>{}, relu{}, dense<128, 6>{}};
   const sequential b_model{dense<561, 128>{}, relu{}, dense<128, 32>{}, relu{}, dense<32, 6>{}};
   const sequential d_model{dense<561, 512>{}, relu{}, dense<512, 512>{}, relu{}, dense<512, 6>{}};
+  const sequential lenet_model{conv2d<image{1, 28, 28}, 6, window{5, 5}>{},
+                               relu{},
+                               max_pool<image{6, 24, 24}, window{2, 2, 2}>{},
+                               conv2d<image{6, 12, 12}, 16, window{5, 5}>{},
+                               relu{},
+                               max_pool<image{16, 8, 8}, window{2, 2, 2}>{},
+                               flatten{},
+                               dense<256, 120>{},
+                               relu{},
+                               dense<120, 84>{},
+                               relu{},
+                               dense<84, 10>{}};
   const setting a(a_model, {43, 128, 6}, 5418), b(b_model, {561, 128, 32, 6}, 1024),
-      d(d_model, {561, 512, 512, 6}, 1024);
-  const row rows[] = {{"step A batch 10", a, 10}, {"step A batch 32", a, 32}, {"epoch A full", a, 5418},
-                      {"step B batch 32", b, 32}, {"step D batch 64", d, 64}, {"inference A row 1", a}};
+      d(d_model, {561, 512, 512, 6}, 1024), lenet(lenet_model, {784, 120, 84, 10}, 1024, true);
+  const row rows[] = {{"step A batch 10", a, 10}, {"step A batch 32", a, 32},
+                      {"epoch A full", a, 5418},  {"step B batch 32", b, 32},
+                      {"step D batch 64", d, 64}, {"step LeNet batch 64", lenet, 64},
+                      {"inference A row 1", a}};
 
   std::vector<std::shared_ptr<peers::mlp>> all;
   for (const auto& r : rows)

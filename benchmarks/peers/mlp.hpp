@@ -15,9 +15,12 @@ namespace peers {
 /// Who owns the rows must outlive who learns from them.
 struct task {
   std::vector<std::size_t> widths;
+  /// The first width is an image of 28 x 28: convolution 5 x 5 to 6 channels, relu, largest of 2 x 2, convolution
+  /// 5 x 5 to 16 channels, relu, largest of 2 x 2, then dense layers from 256 to the widths behind the first.
+  bool lenet = false;
   std::span<const float> x; ///< (rows, widths.front())
   std::span<const std::int32_t> labels;
-  std::vector<float> weights; ///< of each layer W (out, in), then the bias
+  std::vector<float> weights; ///< of each layer W (out, in), of a convolution (out, in, 5, 5), then the bias
   float learning_rate;
 };
 

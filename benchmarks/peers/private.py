@@ -12,7 +12,7 @@ sys.path.append(str(Path(__file__).parent))
 from timing import seconds
 
 warnings.filterwarnings("ignore")
-STEPS = [("A", [43, 128, 6], (10, 32, 256)), ("B", [561, 128, 32, 6], (32, 256))]
+STEPS = [("A", [43, 128, 6], (10, 32, 256)), ("B", [561, 128, 32, 6], (32, 256)), ("LeNet", [784, 120, 84, 10], (64,))]
 EPSILONS = [("epsilon of 2250 steps", 1.5, 0.04, 2250), ("epsilon of 14062 steps", 1.1, 256 / 60000, 14062)]
 
 
@@ -28,7 +28,13 @@ def opacus_steps():
             times = []
             for mode in ("hooks", "ew"):
                 layers = []
-                for i, (before, after) in enumerate(zip(widths, widths[1:])):
+                if name == "LeNet":
+                    layers.append(torch.nn.Unflatten(1, (1, 28, 28)))
+                    for before, after in ((1, 6), (6, 16)):
+                        layers += [torch.nn.Conv2d(before, after, 5), torch.nn.ReLU(), torch.nn.MaxPool2d(2)]
+                    layers.append(torch.nn.Flatten())
+                dense = [256, *widths[1:]] if name == "LeNet" else widths
+                for i, (before, after) in enumerate(zip(dense, dense[1:])):
                     layers += ([torch.nn.ReLU()] if i else []) + [torch.nn.Linear(before, after)]
                 model = opacus.GradSampleModule(torch.nn.Sequential(*layers)) if mode == "hooks" else \
                     opacus.grad_sample.GradSampleModuleExpandedWeights(torch.nn.Sequential(*layers))

@@ -6,6 +6,8 @@
 
 #include <torch/torch.h>
 
+#include <utility>
+
 namespace peers {
 
 namespace {
@@ -65,9 +67,19 @@ class network final : public mlp {
  private:
   torch::nn::Sequential& make(const task& t) {
     one_thread();
+    const auto relu = [&] { model_->push_back(torch::nn::ReLU(torch::nn::ReLUOptions().inplace(true))); };
+    if (t.lenet) {
+      model_->push_back(torch::nn::Unflatten(torch::nn::UnflattenOptions(1, {1, 28, 28})));
+      for (const auto [in, out] : {std::pair{1, 6}, std::pair{6, 16}}) {
+        model_->push_back(torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 5)));
+        relu();
+        model_->push_back(torch::nn::MaxPool2d(2));
+      }
+      model_->push_back(torch::nn::Flatten());
+    }
     for (std::size_t i = 0; i + 1 < t.widths.size(); ++i) {
-      if (i > 0) model_->push_back(torch::nn::ReLU(torch::nn::ReLUOptions().inplace(true)));
-      model_->push_back(torch::nn::Linear(static_cast<std::int64_t>(t.widths[i]),
+      if (i > 0) relu();
+      model_->push_back(torch::nn::Linear(static_cast<std::int64_t>(t.lenet && i == 0 ? 256 : t.widths[i]),
                                           static_cast<std::int64_t>(t.widths[i + 1])));
     }
     return model_;

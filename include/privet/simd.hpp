@@ -4,6 +4,7 @@
 #include <privet/simd/aes_ctr.hpp>
 #include <privet/simd/arch.hpp>
 #include <privet/simd/chacha20.hpp>
+#include <privet/simd/convolution.hpp>
 #include <privet/simd/denormals.hpp>
 #include <privet/simd/elementwise.hpp>
 #include <privet/simd/gemm.hpp>

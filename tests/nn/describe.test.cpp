@@ -39,6 +39,64 @@ TEST_CASE("describe: a description read and described again is the same") {
   CHECK(read->sizes() == model.sizes());
 }
 
+TEST_CASE("describe: convolutions and pools, static or not, as sides and numbers") {
+  const sequential model{
+      conv2d<image{2, 6, 5}, 4, window{.height = 3, .width = 2, .stride = 2, .padding = 1}, 2>{},
+      relu{},
+      max_pool<>{image{4, 3, 3}, window{2, 2}},
+      avg_pool<image{4, 2, 2}, window{1, 2}>{},
+      flatten{},
+      dense<8, 3>{}};
+  const auto text = json_text(describe(model));
+  CHECK(
+      text ==
+      R"({"format":"privet.network","layers":[{"groups":2,"in":[2,6,5],"kernel":[3,2],"out":4,"padding":1,"stride":2,"type":"conv2d"},)"
+      R"({"type":"relu"},{"in":[4,3,3],"kernel":[2,2],"padding":0,"stride":1,"type":"max_pool"},)"
+      R"({"in":[4,2,2],"kernel":[1,2],"padding":0,"stride":1,"type":"avg_pool"},{"type":"flatten"},)"
+      R"({"in":8,"out":3,"type":"dense"}],"version":1})");
+  const auto read = read_network(parse_json(text).value());
+  REQUIRE(read);
+  CHECK(json_text(describe(*read)) == text);
+  CHECK(read->sizes() == model.sizes());
+  CHECK(read->out_width() == 3);
+}
+
+TEST_CASE("describe: hostile convolutions and pools are refused") {
+  const json good = {{"type", "conv2d"}, {"in", {2, 6, 5}}, {"kernel", {3, 3}}, {"stride", 1},
+                     {"padding", 1},     {"out", 4},        {"groups", 1}};
+  REQUIRE(read_network(layers({good})));
+  const auto refused = [&](const char* key, const json& value) {
+    json facts = good;
+    facts[key] = value;
+    INFO(key << " " << json_text(value));
+    return refusal(layers({facts}));
+  };
+  for (const char* key : {"in", "kernel", "stride", "padding", "out", "groups"}) {
+    json facts = good;
+    facts.erase(key);
+    CHECK(refusal(layers({facts})).kind == fault::format);
+    for (const json& value : {json(-1), json("3"), json(nullptr), json(1.5), json::array({1}),
+                              json::array({1, 2, 3, 4}), json(std::uint64_t(-1))})
+      CHECK(refused(key, value).kind == fault::format);
+  }
+  for (const json& value : {json(0), json(std::uint64_t{1} << 40)})
+    for (const char* key : {"stride", "out", "groups"}) CHECK(refused(key, value).kind == fault::format);
+  CHECK(refused("in", {1, 1 << 18, 1 << 18}).kind == fault::format);
+  CHECK(refused("in", {1, 512, 512}).kind == fault::format); // with its padding
+  CHECK(refused("in", {2, 0, 5}).kind == fault::format);
+  CHECK(refused("padding", 3).message == "[N004 format] here: layer 0: conv2d pads by 3, possible is 0 to 2");
+  CHECK(refused("kernel", {9, 3}).message ==
+        "[N004 format] here: layer 0: conv2d has a window as high as 9, possible is 1 to 8");
+  CHECK(refused("groups", 3).kind == fault::format);
+  json heavy = {{"type", "conv2d"}, {"in", {4096, 1, 1}}, {"kernel", {1, 1}}, {"stride", 1},
+                {"padding", 0},     {"out", 2048},        {"groups", 1}};
+  CHECK(refusal(layers({heavy})).message.find("parameters") != std::string::npos);
+  const auto why = refusal(layers(
+      {good, {{"type", "max_pool"}, {"in", {4, 5, 5}}, {"kernel", {2, 2}}, {"stride", 2}, {"padding", 0}}}));
+  CHECK(why.kind == fault::shape);
+  CHECK(why.message.find("layer 1 cannot read rows 120 wide") != std::string::npos);
+}
+
 TEST_CASE("describe: layers that stay on the device are said to, in a version of their own") {
   const auto model = keep_local(sequential{dense<3, 4>{}, relu{}, dense<4, 2>{}}, {2});
   const auto text = json_text(describe(model));

@@ -93,3 +93,26 @@ TEST_CASE("weights: a missing tensor, another shape and another type are named")
   CHECK(type.error().message.ends_with("is F32, expected F64"));
   CHECK(type.error().message.starts_with("[N003 shape] model.safetensors: tensor '"));
 }
+
+TEST_CASE(
+    "weights: convolutions lie in files as torch.nn.Conv2d has them, and others are named with both shapes") {
+  const network images({conv2d<>{image{4, 5, 5}, 6, window{3, 2}, 2}, relu{}, flatten{}, dense<>{72, 3}});
+  auto p = images.make_parameters<float>();
+  std::ranges::copy(test::normals<float>(p.shared().size(), 5), p.shared().begin());
+  const auto file = read_safetensors(write_weights(images, p)).value();
+  REQUIRE(file.entries().size() == 4);
+  CHECK(file.find("0.weight")->shape == std::vector<std::size_t>{6, 2, 3, 2});
+  CHECK(file.find("0.bias")->shape == std::vector<std::size_t>{6});
+  CHECK(file.find("3.weight")->shape == std::vector<std::size_t>{3, 72});
+  const auto w = file.find("0.weight")->view<float>().value();
+  CHECK(std::equal(w.begin(), w.end(), p.shared().begin()));
+  CHECK(std::ranges::equal(read_weights<float>(images, file).value().shared(), p.shared()));
+  const auto described = read_network(parse_json(file.metadata().at("privet.network")).value()).value();
+  CHECK(std::ranges::equal(read_weights<float>(described, file).value().shared(), p.shared()));
+
+  const network other({conv2d<>{image{4, 5, 5}, 6, window{2, 3}, 2}, relu{}, flatten{}, dense<>{72, 3}});
+  const auto refused = read_weights<float>(other, file, "images.safetensors");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message ==
+        "[N003 shape] images.safetensors: tensor '0.weight' is (6, 2, 3, 2), expected (6, 2, 2, 3)");
+}

@@ -1,11 +1,13 @@
 // The code of docs/nn and docs/simd.
 
 #include <privet/nn/activations.hpp>
+#include <privet/nn/conv2d.hpp>
 #include <privet/nn/dense.hpp>
 #include <privet/nn/describe.hpp>
 #include <privet/nn/dropout.hpp>
 #include <privet/nn/losses.hpp>
 #include <privet/nn/network.hpp>
+#include <privet/nn/pools.hpp>
 #include <privet/nn/sequential.hpp>
 #include <privet/nn/weights.hpp>
 #include <privet/optim/adam.hpp>
@@ -24,6 +26,22 @@ using namespace privet;
 void multiply() {
   std::vector<float> x(10 * 43), w(43 * 128), bias(128), y(10 * 128);
   simd::affine(10, 128, 43, x.data(), w.data(), bias.data(), y.data()); // y = x w + bias
+}
+
+void convolutions() {
+  const sequential lenet{conv2d<image{1, 28, 28}, 6, window{5, 5}>{},
+                         relu{},
+                         max_pool<image{6, 24, 24}, window{2, 2, 2}>{},
+                         conv2d<image{6, 12, 12}, 16, window{5, 5}>{},
+                         relu{},
+                         max_pool<image{16, 8, 8}, window{2, 2, 2}>{},
+                         flatten{},
+                         dense<256, 120>{},
+                         relu{},
+                         dense<120, 84>{},
+                         relu{},
+                         dense<84, 10>{}};
+  static_assert(decltype(lenet)::parameter_count == 44426);
 }
 
 float decay(float value) {
@@ -111,6 +129,7 @@ parameters<> keep(const Model& model, const parameters<>& p) {
 
 float nn_pages(rows_view<float> rows) {
   multiply();
+  convolutions();
   fit_numbers(rows, {});
   a_head_of_ones_own();
   const network model = sent(43, 6).value();

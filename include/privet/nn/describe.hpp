@@ -13,6 +13,8 @@ inline constexpr std::size_t most_layers = 1000;
 // client allocate near one GiB.
 inline constexpr std::size_t most_units = std::size_t{1} << 18; // outputs of all layers
 inline constexpr std::size_t most_parameters = std::size_t{1} << 26;
+inline constexpr std::size_t most_lane_parameters = std::size_t{1}
+                                                    << 22; // of one layer that needs them by lane
 
 inline json describe_layer(const dense<>& layer) {
   return {{"type", "dense"}, {"in", std::size_t{layer.in}}, {"out", std::size_t{layer.out}}};
@@ -22,12 +24,86 @@ inline json describe_layer(const tanh_layer&) { return {{"type", "tanh"}}; }
 inline json describe_layer(const sigmoid&) { return {{"type", "sigmoid"}}; }
 inline json describe_layer(const dropout& layer) { return {{"type", "dropout"}, {"rate", layer.rate}}; }
 
+inline json describe_shape(const char* type, const image& in, const window& kernel) {
+  return {{"type", type},
+          {"in", {in.channels, in.height, in.width}},
+          {"kernel", {kernel.height, kernel.width}},
+          {"stride", kernel.stride},
+          {"padding", kernel.padding}};
+}
+inline json describe_layer(const conv2d<>& layer) {
+  json facts = describe_shape("conv2d", layer.in, layer.kernel);
+  facts["out"] = std::size_t{layer.out};
+  facts["groups"] = std::size_t{layer.groups};
+  return facts;
+}
+inline json describe_layer(const max_pool<>& layer) {
+  return describe_shape("max_pool", layer.in, layer.kernel);
+}
+inline json describe_layer(const avg_pool<>& layer) {
+  return describe_shape("avg_pool", layer.in, layer.kernel);
+}
+inline json describe_layer(const flatten&) { return {{"type", "flatten"}}; }
+
+/// Sizes 1 to `most_units`, exactly as many as asked for.
+inline result<std::vector<std::size_t>> read_sides(const json& facts, std::string_view key, std::size_t count,
+                                                   const std::string& place) {
+  auto sides = read_member<std::vector<std::size_t>>(facts, key, place);
+  if (!sides) return sides.error();
+  if (sides->size() != count)
+    return error::of(fault::format, place, ": ", key, " has ", sides->size(), " sides, expected ", count);
+  for (const std::size_t n : *sides)
+    if (n == 0 || n > most_units)
+      return error::of(fault::format, place, ": ", key, " has a side of ", n, ", expected 1 to ", most_units);
+  return sides;
+}
+
+/// A convolution or a pool: image and window of it, checked.
+inline result<any_layer> read_window_layer(const json& facts, const std::string& type,
+                                           const std::string& place) {
+  const auto in = read_sides(facts, "in", 3, place), kernel = read_sides(facts, "kernel", 2, place);
+  if (!in) return in.error();
+  if (!kernel) return kernel.error();
+  const auto stride = read_member<std::size_t>(facts, "stride", place),
+             padding = read_member<std::size_t>(facts, "padding", place);
+  if (!stride) return stride.error();
+  if (!padding) return padding.error();
+  const image shape{(*in)[0], (*in)[1], (*in)[2]};
+  const window of{(*kernel)[0], (*kernel)[1], *stride, *padding};
+  const auto checked = [&](const auto& layer) -> result<any_layer> {
+    try {
+      layer.check();
+    } catch (const exception& why) {
+      return error::of(fault::format, place, ": ",
+                       std::string_view(why.what()).substr(sizeof("[N001 argument]")));
+    }
+    if (shape.channels * (shape.height + 2 * of.padding) * (shape.width + 2 * of.padding) > most_units)
+      return error::of(fault::format, place, ": an image of more than ", most_units,
+                       " values with its padding");
+    return any_layer(layer);
+  };
+  if (type == "max_pool") return checked(max_pool<>{shape, of});
+  if (type == "avg_pool") return checked(avg_pool<>{shape, of});
+  const auto out = read_member<std::size_t>(facts, "out", place),
+             groups = read_member<std::size_t>(facts, "groups", place);
+  if (!out) return out.error();
+  if (!groups) return groups.error();
+  const conv2d<> layer{shape, *out, of, *groups};
+  auto read = checked(layer);
+  if (read && (*out > most_lane_parameters || layer.size(0) > most_lane_parameters))
+    return error::of(fault::format, place, ": conv2d of more than ", most_lane_parameters, " parameters");
+  return read;
+}
+
 inline result<any_layer> read_layer(const json& facts, const std::string& place) {
   const auto type = read_member<std::string>(facts, "type", place);
   if (!type) return type.error();
   if (*type == "relu") return any_layer(relu{});
   if (*type == "tanh") return any_layer(tanh_layer{});
   if (*type == "sigmoid") return any_layer(sigmoid{});
+  if (*type == "flatten") return any_layer(flatten{});
+  if (*type == "conv2d" || *type == "max_pool" || *type == "avg_pool")
+    return read_window_layer(facts, *type, place);
   if (*type == "dropout") {
     const auto rate = read_member<double>(facts, "rate", place);
     if (!rate) return rate.error();

@@ -64,7 +64,22 @@ struct named_tensor {
   bool transposed = false; ///< the file holds the transpose of what memory holds
 };
 
-/// The widths and pointers of one call on a chunk of rows; all arrays row-major and dense.
+/// How the activations of a layer lie in memory.
+///
+///   rows    (example, feature)
+///   lanes   (block, feature, lane): blocks of simd::lane_block examples side by side, the last filled with zeros
+enum class activation_layout { rows, lanes };
+
+/// Whether a layer declares that it works on lanes. The network turns rows into lanes and back where neighbours
+/// differ.
+template <class L>
+inline constexpr bool in_lanes = false;
+template <class L>
+  requires requires { L::layout; }
+inline constexpr bool in_lanes<L> = L::layout == activation_layout::lanes;
+
+/// The widths and pointers of one call on a chunk of rows, all arrays row-major and dense; of a layer on lanes on
+/// one block, where `rows` is simd::lane_block and arrays are (feature, lane).
 template <class T>
 struct layer_rows {
   std::size_t rows;
@@ -88,29 +103,45 @@ struct layer_rows {
 ///   mixes_examples(mode)                 whether one row's output depends on other rows
 ///
 /// It may also offer
-///   scratch(rows)                        scalars of room that backward needs
+///   check()                              throws what is wrong with its sizes
+///   scratch(rows)                        scalars of room that backward needs, of a layer on lanes forward too
 ///   descend(call, dy, scale, p)          p -= scale * what accumulate would add, in one pass
 ///   piecewise(call, dy, room, f)         what accumulate would add to zero, piece by piece in
 ///                                        `room` (at least piece_size()): f(offset, piece)
+///
+/// One that works on lanes offers instead
+///   forward(p, call, y, context)         of one block; call.output is not there yet
+///   lane_gradients(call, dy, g)          g (size, lane) = the gradient of each example of a block, in place of
+///                                        add_squared_norms and accumulate: the network adds up
 template <class L>
-concept Layer = requires(const L layer, std::size_t n, layer_rows<float> call, std::span<const float> p,
-                         const float* x, float* y, layer_context context) {
-  { layer.out_width(n) } -> std::convertible_to<std::size_t>;
-  { layer.accepts(n) } -> std::convertible_to<bool>;
-  { layer.size(n) } -> std::convertible_to<std::size_t>;
-  { L::mixes_examples(mode::training) } -> std::convertible_to<bool>;
-  layer.template forward<simd::default_arch>(p, n, n, n, x, y, context);
-  layer.template backward<simd::default_arch>(p, call, x, y, context);
-};
+concept Layer =
+    requires(const L layer, std::size_t n, layer_rows<float> call, std::span<const float> p, const float* x,
+             float* y, layer_context context) {
+      { layer.out_width(n) } -> std::convertible_to<std::size_t>;
+      { layer.accepts(n) } -> std::convertible_to<bool>;
+      { layer.size(n) } -> std::convertible_to<std::size_t>;
+      { L::mixes_examples(mode::training) } -> std::convertible_to<bool>;
+      layer.template backward<simd::default_arch>(p, call, x, y, context);
+    } &&
+    (requires(const L layer, std::size_t n, std::span<const float> p, const float* x, float* y,
+              layer_context context) {
+      layer.template forward<simd::default_arch>(p, n, n, n, x, y, context);
+    } ||
+     (in_lanes<L> &&
+      requires(const L layer, layer_rows<float> call, std::span<const float> p, float* y,
+               layer_context context) { layer.template forward<simd::default_arch>(p, call, y, context); }));
 
 /// A layer that reads parameters.
 template <class L>
 concept ParametricLayer =
-    Layer<L> && requires(const L layer, layer_rows<float> call, const float* dy, std::span<float> v) {
+    Layer<L> && requires(const L layer) {
+      { layer.tensors() } -> std::same_as<std::vector<named_tensor>>;
+    } && (requires(const L layer, layer_rows<float> call, const float* dy, std::span<float> v) {
       layer.template add_squared_norms<simd::default_arch>(call, dy, v);
       layer.template accumulate<simd::default_arch>(call, dy, v);
-      { layer.tensors() } -> std::same_as<std::vector<named_tensor>>;
-    };
+    } || (in_lanes<L> && requires(const L layer, layer_rows<float> call, const float* dy, float* g) {
+            layer.template lane_gradients<simd::default_arch>(call, dy, g);
+          }));
 
 /// A layer without parameters that works on batches of values, and whose derivative follows from
 /// its output:
@@ -125,6 +156,10 @@ concept Activation = Layer<L> && requires(const simd::batch<float>& v) {
   { L::apply(v) } -> std::convertible_to<simd::batch<float>>;
   { L::derivative(v, v) } -> std::convertible_to<simd::batch<float>>;
 };
+
+/// An activation that changes nothing: whoever takes it along has nothing to do.
+template <class L>
+concept Identity = Activation<L> && requires { requires L::is_identity; };
 
 /// A layer with weights that takes the activation beside it along:
 ///

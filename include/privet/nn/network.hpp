@@ -3,8 +3,10 @@
 // message, trained by the same engine as `sequential`.
 
 #include <privet/nn/activations.hpp>
+#include <privet/nn/conv2d.hpp>
 #include <privet/nn/dense.hpp>
 #include <privet/nn/dropout.hpp>
+#include <privet/nn/pools.hpp>
 #include <privet/nn/sequential.hpp>
 
 #include <utility>
@@ -13,7 +15,8 @@
 namespace privet {
 
 /// Any layer that a description can name.
-using any_layer = std::variant<dense<>, relu, tanh_layer, sigmoid, dropout>;
+using any_layer =
+    std::variant<dense<>, relu, tanh_layer, sigmoid, dropout, conv2d<>, max_pool<>, avg_pool<>, flatten>;
 
 namespace detail {
 
@@ -54,6 +57,18 @@ any_layer erase(const L& layer) {
 template <std::size_t In, std::size_t Out>
 any_layer erase(const dense<In, Out>& layer) {
   return dense<>{std::size_t{layer.in}, std::size_t{layer.out}};
+}
+template <image In, std::size_t Out, window Kernel, std::size_t Groups>
+any_layer erase(const conv2d<In, Out, Kernel, Groups>& layer) {
+  return conv2d<>{image(layer.in), std::size_t{layer.out}, window(layer.kernel), std::size_t{layer.groups}};
+}
+template <image In, window Kernel>
+any_layer erase(const max_pool<In, Kernel>& layer) {
+  return max_pool<>{image(layer.in), window(layer.kernel)};
+}
+template <image In, window Kernel>
+any_layer erase(const avg_pool<In, Kernel>& layer) {
+  return avg_pool<>{image(layer.in), window(layer.kernel)};
 }
 
 } // namespace detail

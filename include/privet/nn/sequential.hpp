@@ -7,7 +7,9 @@
 #include <privet/core/parameters.hpp>
 #include <privet/nn/layer.hpp>
 #include <privet/nn/tape.hpp>
+#include <privet/simd/convolution.hpp>
 #include <privet/simd/elementwise.hpp>
+#include <privet/simd/transpose.hpp>
 
 #include <algorithm>
 #include <initializer_list>
@@ -49,7 +51,9 @@ class layer_stack {
   template <class T = float>
   tape<T> make_tape(std::size_t capacity) const {
     std::vector<typename tape<T>::block> blocks;
-    for (const auto& p : places_) blocks.push_back({p.out, p.in_place});
+    for (const auto& p : places_)
+      blocks.push_back(
+          {p.out, p.in_place, p.lanes, p.turns ? p.in : 0, p.lanes && p.parametric ? p.size : 0});
     std::size_t scratch = 0;
     layers_.for_each([&](const auto& layer) {
       if constexpr (requires { layer.scratch(capacity); })
@@ -62,21 +66,24 @@ class layer_stack {
   template <class Arch = simd::default_arch, class T>
   void forward(std::span<const T> p, std::size_t rows, const T* x, tape<T>& memory,
                layer_context context = {}) const {
-    for (std::size_t i = 0; i < depth(); ++i) {
-      context.layer = static_cast<std::uint32_t>(i);
-      const auto run = [&](const auto& layer, const auto&... finish) {
-        layer.template forward<Arch>(slice(p, i), rows, places_[i].in, places_[i].out, input(i, x, memory),
-                                     memory.output(i), context, finish...);
-      };
-      if (fused(i + 1)) {
-        layers_.visit_pair(i, [&]<class L, class Next>(const L& layer, const Next&) {
-          if constexpr (Fusing<L> && Activation<Next>)
-            run(layer, [](const auto& y) { return Next::apply(y); });
-        });
-        ++i;
-      } else {
-        layers_.visit(i, run);
+    memory.weighed = false;
+    for (std::size_t i = 0; i < depth();) {
+      if (!places_[i].lanes) {
+        i = forward_one<Arch>(p, i, rows, input(i, x, memory), memory.written(i), memory, context);
+        continue;
       }
+      // A block at a time through all layers on lanes, so that what one writes the next finds in cache.
+      const std::size_t end = end_of_lanes(i), width = places_[end - 1].out;
+      T* const leaves = end == depth() ? memory.output(end - 1) : memory.entry(end);
+      for (std::size_t b = 0; b < blocks_of(rows); ++b) {
+        into_lanes<Arch>(b, rows, places_[i].in, i == 0 ? x : memory.written(i - 1),
+                         in_block(b, places_[i].in, memory.entry(i)));
+        for (std::size_t l = i; l < end;)
+          l = forward_one<Arch>(p, l, simd::lane_block, in_block(b, places_[l].in, input(l, x, memory)),
+                                in_block(b, places_[l].out, memory.written(l)), memory, context);
+        out_of_lanes<Arch>(b, rows, width, in_block(b, width, memory.written(end - 1)), leaves);
+      }
+      i = end;
     }
   }
 
@@ -85,22 +92,16 @@ class layer_stack {
   template <class Arch = simd::default_arch, class T>
   void backward(std::span<const T> p, std::size_t rows, const T* x, tape<T>& memory,
                 layer_context context = {}) const {
-    for (std::size_t i = depth(); i-- > 1;) {
-      context.layer = static_cast<std::uint32_t>(i);
-      const auto run = [&](const auto& layer, const auto&... finish) {
-        layer.template backward<Arch>(slice(p, i), call(i, rows, x, memory),
-                                      static_cast<const T*>(memory.delta(i)), memory.delta(i - 1), context,
-                                      finish...);
-      };
-      layers_.visit_pair(i - 1, [&]<class Before, class L>(const Before&, const L& layer) {
-        if constexpr (Activation<Before> && Fusing<L>)
-          if (places_[i - 1].in_place) {
-            run(layer, [](const auto& dx, const auto& y) { return Before::derivative(dx, y); });
-            --i; // the activation's delta is the one of the layer below it
-            return;
-          }
-        run(layer);
-      });
+    memory.weighed = false;
+    for (std::size_t i = depth(); i > 0;) {
+      --i; // the delta of its output is known
+      if (places_[i].lanes) {
+        i = backward_lanes<Arch>(p, i, rows, x, memory, context);
+      } else if (i > 0) {
+        T* const dx = places_[i].turns ? memory.entry_delta(i) : memory.written_delta(i - 1);
+        if (backward_one<Arch>(p, i, call(i, rows, x, memory), memory.written_delta(i), dx, context))
+          --i; // the activation's delta is the one of the layer below it
+      }
     }
   }
 
@@ -114,7 +115,7 @@ class layer_stack {
   std::size_t longest_norm() const {
     std::size_t most = 0;
     for (const auto& p : places_)
-      if (p.size > 0) most = std::max(most, p.in + p.out);
+      if (p.size > 0) most = std::max(most, p.lanes ? simd::lane_squares_depth(p.size) : p.in + p.out);
     return most + depth();
   }
 
@@ -126,16 +127,29 @@ class layer_stack {
   void squared_norms(std::size_t rows, const T* x, tape<T>& memory, std::span<T> norms) const {
     std::ranges::fill(ByLayer ? norms : norms.first(rows), T{});
     std::size_t from = 0;
-    for_each_parametric([&](std::size_t i, const auto& layer) {
-      layer.template add_squared_norms<Arch>(call(i, rows, x, memory), static_cast<const T*>(memory.delta(i)),
-                                             norms.subspan(from, rows));
+    for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
+      const auto own = norms.subspan(from, rows);
+      if constexpr (in_lanes<L>) {
+        for (std::size_t b = 0; b < blocks_of(rows); ++b) {
+          alignas(64) T squares[simd::lane_block] = {};
+          simd::add_lane_squares<Arch>(places_[i].size, lane_gradients<Arch>(layer, i, b, x, memory),
+                                       squares);
+          const std::size_t first = b * simd::lane_block;
+          for (std::size_t r = first; r < std::min(rows, first + simd::lane_block); ++r)
+            own[r] += squares[r - first];
+        }
+      } else {
+        layer.template add_squared_norms<Arch>(call(i, rows, x, memory),
+                                               static_cast<const T*>(memory.written_delta(i)), own);
+      }
       if constexpr (ByLayer) from += rows;
     });
   }
 
   /// Multiplies the deltas of row r by coefficients[r]. A row with coefficient 0 is masked: its
   /// deltas, activations and input are replaced by zeros through a select, so that a row that
-  /// holds NaN or infinity leaves no trace in the sum.
+  /// holds NaN or infinity leaves no trace in the sum. Of layers on lanes the gradients themselves are
+  /// multiplied, or replaced, where they are added up.
   ///
   /// ByLayer   those of the k-th layer with parameters by coefficients[k * rows + r]
   /// Timing    a chunk in which some row is masked takes longer
@@ -150,21 +164,40 @@ class layer_stack {
     mask(x, in_width());
     const T* own = coefficients.data();
     for (std::size_t i = 0; i < depth(); ++i) {
+      if (places_[i].lanes) { // the coefficients wait for the sum over the lanes
+        if (!places_[i].parametric) continue;
+        T* const weights = memory.weights(i);
+        for (std::size_t r = 0; r < blocks_of(rows) * simd::lane_block; ++r)
+          weights[r] = r >= rows ? T{} : memory.weighed ? weights[r] * own[r] : own[r];
+        if constexpr (ByLayer) own += rows;
+        continue;
+      }
+      if (places_[i].turns) mask(memory.entry(i), places_[i].in);
       if (places_[i].in_place) continue; // the same memory
-      mask(memory.output(i), places_[i].out);
-      mask(memory.delta(i), places_[i].out);
+      mask(memory.written(i), places_[i].out);
+      mask(memory.written_delta(i), places_[i].out);
       if (!places_[i].parametric) continue;
-      simd::scale_rows<Arch>(rows, places_[i].out, own, memory.delta(i));
+      simd::scale_rows<Arch>(rows, places_[i].out, own, memory.written_delta(i));
       if constexpr (ByLayer) own += rows;
     }
+    memory.weighed = true;
   }
 
   /// gradient += sum over rows of the per-example gradients (of the deltas as they stand).
   template <class Arch = simd::default_arch, class T>
   void accumulate(std::size_t rows, const T* x, tape<T>& memory, std::span<T> gradient) const {
-    for_each_parametric([&](std::size_t i, const auto& layer) {
-      layer.template accumulate<Arch>(call(i, rows, x, memory), static_cast<const T*>(memory.delta(i)),
-                                      gradient.subspan(places_[i].offset, places_[i].size));
+    for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
+      const auto own = gradient.subspan(places_[i].offset, places_[i].size);
+      if constexpr (in_lanes<L>)
+        sum_lanes<Arch>(layer, i, rows, x, memory, 0, own.size(),
+                        [&](std::size_t k, const auto& sum, auto lanes) {
+                          T* const to = own.data() + k;
+                          simd::store_lanes<Arch, T>(
+                              to, simd::load_lanes<Arch>(static_cast<const T*>(to), lanes) + sum, lanes);
+                        });
+      else
+        layer.template accumulate<Arch>(call(i, rows, x, memory),
+                                        static_cast<const T*>(memory.written_delta(i)), own);
     });
   }
 
@@ -173,15 +206,25 @@ class layer_stack {
   template <class Arch = simd::default_arch, class T>
   void descend(std::size_t rows, const T* x, tape<T>& memory, T scale, std::span<T> room,
                std::span<T> p) const {
-    for_each_parametric([&](std::size_t i, const auto& layer) {
-      const auto rows_of = call(i, rows, x, memory);
-      const T* const dy = memory.delta(i);
+    for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
       const auto own = p.subspan(places_[i].offset, places_[i].size);
-      if constexpr (requires { layer.template descend<Arch>(rows_of, dy, scale, own); }) {
-        layer.template descend<Arch>(rows_of, dy, scale, own);
+      if constexpr (in_lanes<L>) {
+        const auto minus = simd::broadcast<Arch>(-scale);
+        sum_lanes<Arch>(
+            layer, i, rows, x, memory, 0, own.size(), [&](std::size_t k, const auto& sum, auto lanes) {
+              T* const to = own.data() + k;
+              simd::store_lanes<Arch, T>(
+                  to, simd::fma(minus, sum, simd::load_lanes<Arch>(static_cast<const T*>(to), lanes)), lanes);
+            });
       } else {
-        whole_gradient<Arch>(layer, rows_of, dy, room.first(own.size()));
-        simd::axpy<Arch>(-scale, std::span<const T>(room.first(own.size())), own);
+        const auto rows_of = call(i, rows, x, memory);
+        const T* const dy = memory.written_delta(i);
+        if constexpr (requires { layer.template descend<Arch>(rows_of, dy, scale, own); }) {
+          layer.template descend<Arch>(rows_of, dy, scale, own);
+        } else {
+          whole_gradient<Arch>(layer, rows_of, dy, room.first(own.size()));
+          simd::axpy<Arch>(-scale, std::span<const T>(room.first(own.size())), own);
+        }
       }
     });
   }
@@ -190,24 +233,37 @@ class layer_stack {
   /// `piece_size()` says or larger: f(offset, piece) for pieces that cover all parameters.
   template <class Arch = simd::default_arch, class T, class F>
   void piecewise(std::size_t rows, const T* x, tape<T>& memory, std::span<T> room, F&& f) const {
-    for_each_parametric([&](std::size_t i, const auto& layer) {
-      const auto rows_of = call(i, rows, x, memory);
-      const T* const dy = memory.delta(i);
-      const auto shifted = [&](std::size_t offset, std::span<T> piece) {
-        f(places_[i].offset + offset, piece);
-      };
-      if constexpr (requires { layer.template piecewise<Arch>(rows_of, dy, room, shifted); }) {
-        layer.template piecewise<Arch>(rows_of, dy, room, shifted);
+    for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
+      if constexpr (in_lanes<L>) {
+        for (std::size_t first = 0; first < places_[i].size; first += room.size()) {
+          const auto piece = room.first(std::min(room.size(), places_[i].size - first));
+          sum_lanes<Arch>(layer, i, rows, x, memory, first, piece.size(),
+                          [&](std::size_t k, const auto& sum, auto lanes) {
+                            simd::store_lanes<Arch, T>(piece.data() + k, sum, lanes);
+                          });
+          f(places_[i].offset + first, piece);
+        }
       } else {
-        whole_gradient<Arch>(layer, rows_of, dy, room.first(places_[i].size));
-        shifted(0, room.first(places_[i].size));
+        const auto rows_of = call(i, rows, x, memory);
+        const T* const dy = memory.written_delta(i);
+        const auto shifted = [&](std::size_t offset, std::span<T> piece) {
+          f(places_[i].offset + offset, piece);
+        };
+        if constexpr (requires { layer.template piecewise<Arch>(rows_of, dy, room, shifted); }) {
+          layer.template piecewise<Arch>(rows_of, dy, room, shifted);
+        } else {
+          whole_gradient<Arch>(layer, rows_of, dy, room.first(places_[i].size));
+          shifted(0, room.first(places_[i].size));
+        }
       }
     });
   }
   std::size_t piece_size() const {
     std::size_t most = 0;
-    for_each_parametric([&](std::size_t i, const auto& layer) {
-      if constexpr (requires { layer.piece_size(); })
+    for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
+      if constexpr (in_lanes<L>) // any piece of lanes can be added up alone
+        most = std::max<std::size_t>(most, 1);
+      else if constexpr (requires { layer.piece_size(); })
         most = std::max(most, layer.piece_size());
       else
         most = std::max(most, places_[i].size);
@@ -249,6 +305,8 @@ class layer_stack {
     bool fuses;      ///< takes an activation along
     bool parametric; ///< a ParametricLayer
     bool local;      ///< never leaves the device
+    bool lanes;      ///< its output lies in lanes
+    bool turns;      ///< what it reads is written the other way
   };
 
   /// Resolves widths and offsets. Throws N003 where two neighbours do not fit, N001 for a layer whose
@@ -257,6 +315,7 @@ class layer_stack {
     require(layers_.size() > 0, fault::argument, "sequential: no layers");
     std::size_t width = dynamic, index = 0;
     layers_.for_each([&]<class L>(const L& layer) {
+      if constexpr (requires { layer.check(); }) layer.check();
       if (width == dynamic) width = first_width(layer);
       require(layer.accepts(width), fault::shape, "layer ", index, " cannot read rows ", width,
               " wide, which is what the layer before it writes");
@@ -267,7 +326,10 @@ class layer_stack {
               " by ", out, ", at most ", widest_layer, " wide is possible");
       // What an activation overwrites must not be read again: an activation's own output is.
       const bool in_place = Activation<L> && index > 0 && places_.back().fuses;
-      places_.push_back({width, out, 0, size, in_place, Fusing<L>, ParametricLayer<L>, false});
+      // An activation works on either layout, and takes what it finds.
+      const bool before = index > 0 && places_.back().lanes, lanes = Activation<L> ? before : in_lanes<L>;
+      places_.push_back(
+          {width, out, 0, size, in_place, Fusing<L>, ParametricLayer<L>, false, lanes, lanes != before});
       width = out;
       ++index;
     });
@@ -287,7 +349,9 @@ class layer_stack {
 
   template <class L>
   static std::size_t first_width(const L& layer) {
-    if constexpr (requires { std::size_t{layer.in}; }) {
+    if constexpr (requires { layer.in_width(); }) {
+      return layer.in_width();
+    } else if constexpr (requires { std::size_t{layer.in}; }) {
       return layer.in;
     } else {
       fail(fault::argument, "sequential: the first layer must know the width of the rows it reads");
@@ -316,12 +380,157 @@ class layer_stack {
     return p.subspan(places_[i].offset, places_[i].size);
   }
   template <class T>
-  static const T* input(std::size_t i, const T* x, tape<T>& memory) {
-    return i == 0 ? x : memory.output(i - 1);
+  const T* input(std::size_t i, const T* x, tape<T>& memory) const {
+    if (places_[i].turns) return memory.entry(i);
+    return i == 0 ? x : memory.written(i - 1);
   }
   template <class T>
   layer_rows<T> call(std::size_t i, std::size_t rows, const T* x, tape<T>& memory) const {
-    return {rows, places_[i].in, places_[i].out, input(i, x, memory), memory.output(i), memory.scratch()};
+    return {rows, places_[i].in, places_[i].out, input(i, x, memory), memory.written(i), memory.scratch()};
+  }
+  /// The call on one block of a layer on lanes.
+  template <class T>
+  layer_rows<T> block_call(std::size_t i, std::size_t b, const T* x, tape<T>& memory) const {
+    const auto [rows, in, out, from, to, scratch] = call(i, simd::lane_block, x, memory);
+    return {rows, in, out, in_block(b, in, from), in_block(b, out, to), scratch};
+  }
+
+  /// Runs layer i, and the activation behind it that it takes along; returns the next layer.
+  template <class Arch, class T>
+  std::size_t forward_one(std::span<const T> p, std::size_t i, std::size_t rows, const T* from, T* to,
+                          tape<T>& memory, layer_context context) const {
+    context.layer = static_cast<std::uint32_t>(i);
+    const auto run = [&]<class L>(const L& layer, const auto&... finish) {
+      const std::size_t in = places_[i].in, out = places_[i].out;
+      if constexpr (in_lanes<L>)
+        layer.template forward<Arch>(slice(p, i), layer_rows<T>{rows, in, out, from, to, memory.scratch()},
+                                     to, context, finish...);
+      else
+        layer.template forward<Arch>(slice(p, i), rows, in, out, from, to, context, finish...);
+    };
+    if (!fused(i + 1)) {
+      layers_.visit(i, run);
+      return i + 1;
+    }
+    layers_.visit_pair(i, [&]<class L, class Next>(const L& layer, const Next&) {
+      if constexpr (Fusing<L> && Identity<Next>)
+        run(layer);
+      else if constexpr (Fusing<L> && Activation<Next>)
+        run(layer, [](const auto& y) { return Next::apply(y); });
+    });
+    return i + 2;
+  }
+
+  /// dx = the delta of what layer i reads, and of the activation before it where that is taken along: then true.
+  template <class Arch, class T>
+  bool backward_one(std::span<const T> p, std::size_t i, const layer_rows<T>& rows_of, const T* dy, T* dx,
+                    layer_context context) const {
+    context.layer = static_cast<std::uint32_t>(i);
+    const auto run = [&](const auto& layer, const auto&... finish) {
+      layer.template backward<Arch>(slice(p, i), rows_of, dy, dx, context, finish...);
+    };
+    bool along = false;
+    layers_.visit_pair(i - 1, [&]<class Before, class L>(const Before&, const L& layer) {
+      if constexpr (Activation<Before> && Fusing<L>) along = places_[i - 1].in_place;
+      if constexpr (Activation<Before> && !Identity<Before> && Fusing<L>)
+        if (along) return run(layer, [](const auto& d, const auto& y) { return Before::derivative(d, y); });
+      run(layer);
+    });
+    return along;
+  }
+
+  /// From layer `top` down through all layers on lanes, a block at a time; returns the last one that is done.
+  template <class Arch, class T>
+  std::size_t backward_lanes(std::span<const T> p, std::size_t top, std::size_t rows, const T* x,
+                             tape<T>& memory, layer_context context) const {
+    const std::size_t end = end_of_lanes(top);
+    std::size_t first = top; // of the layers on lanes
+    while (first > 0 && places_[first - 1].lanes) --first;
+    const T* const came = end == depth() ? memory.delta(end - 1) : memory.entry_delta(end);
+    std::size_t done = first;
+    for (std::size_t b = 0; b < blocks_of(rows); ++b) {
+      const std::size_t width = places_[end - 1].out;
+      into_lanes<Arch>(b, rows, width, came, memory.delta_block(b, width, memory.written_delta(end - 1)));
+      for (std::size_t i = top;; --i) {
+        const auto block = block_call(i, b, x, memory);
+        const T* const dy = memory.delta_block(b, places_[i].out, memory.written_delta(i));
+        layers_.visit(i, [&]<class L>(const L& layer) {
+          if constexpr (in_lanes<L> && ParametricLayer<L>)
+            if (T* const kept = memory.kept(i))
+              layer.template lane_gradients<Arch>(block, dy, in_block(b, places_[i].size, kept));
+        });
+        if (i == 0) break;
+        T* const dx = memory.delta_block(b, places_[i].in,
+                                         i == first ? memory.entry_delta(i) : memory.written_delta(i - 1));
+        const bool along = backward_one<Arch>(p, i, block, dy, dx, context);
+        if (i == first) {
+          out_of_lanes<Arch>(b, rows, places_[i].in, dx, memory.written_delta(i - 1));
+          if (along) done = first - 1;
+          break;
+        }
+        if (along) --i;
+      }
+    }
+    return done;
+  }
+
+  std::size_t end_of_lanes(std::size_t i) const noexcept {
+    while (i < depth() && places_[i].lanes) ++i;
+    return i;
+  }
+  static std::size_t blocks_of(std::size_t rows) noexcept {
+    return (rows + simd::lane_block - 1) / simd::lane_block;
+  }
+  template <class T>
+  static T* in_block(std::size_t b, std::size_t width, T* lanes) noexcept {
+    return lanes + b * width * simd::lane_block;
+  }
+  /// One block of rows as lanes, those behind the last row zero; and back.
+  template <class Arch, class T>
+  static void into_lanes(std::size_t b, std::size_t rows, std::size_t width, const T* from, T* block) {
+    const std::size_t first = b * simd::lane_block;
+    simd::turn<Arch>(std::min(simd::lane_block, rows - first), width, from + first * width, block,
+                     simd::lane_block);
+  }
+  template <class Arch, class T>
+  static void out_of_lanes(std::size_t b, std::size_t rows, std::size_t width, const T* block, T* to) {
+    const std::size_t first = b * simd::lane_block;
+    simd::turn_back<Arch>(width, std::min(simd::lane_block, rows - first), block, simd::lane_block,
+                          to + first * width, width);
+  }
+
+  /// The gradient of each example of a block: the one that backward kept, or made anew.
+  template <class Arch, class L, class T>
+  const T* lane_gradients(const L& layer, std::size_t i, std::size_t b, const T* x, tape<T>& memory) const {
+    if (const T* const kept = memory.kept(i)) return in_block(b, places_[i].size, kept);
+    layer.template lane_gradients<Arch>(
+        block_call(i, b, x, memory),
+        static_cast<const T*>(memory.delta_block(b, places_[i].out, memory.written_delta(i))),
+        memory.gradient());
+    return memory.gradient();
+  }
+
+  /// f(k, sums, lanes): the weighed sum over rows of parameters first + k ... of layer i. Those that were not
+  /// kept are made for the first piece, and stay for the next ones.
+  template <class Arch, class L, class T, class F>
+  void sum_lanes(const L& layer, std::size_t i, std::size_t rows, const T* x, tape<T>& memory,
+                 std::size_t first, std::size_t count, F&& f) const {
+    const std::size_t size = places_[i].size;
+    const T* const weights = memory.weighed ? memory.weights(i) : nullptr;
+    if (const T* const kept = memory.kept(i)) {
+      simd::sum_lanes<Arch>(count, blocks_of(rows), kept + first * simd::lane_block, size * simd::lane_block,
+                            weights, f);
+      return;
+    }
+    T* const total = memory.gradient() + size * simd::lane_block;
+    if (first == 0) {
+      std::fill_n(total, size * simd::lane_block, T{});
+      for (std::size_t b = 0; b < blocks_of(rows); ++b)
+        simd::add_lanes<Arch>(size, lane_gradients<Arch>(layer, i, b, x, memory),
+                              weights ? weights + b * simd::lane_block : nullptr, total);
+    }
+    simd::sum_lanes<Arch>(count, 1, static_cast<const T*>(total) + first * simd::lane_block, 0,
+                          static_cast<const T*>(nullptr), f);
   }
 
   /// The row, or zeros where `keep` is zero.

@@ -1,0 +1,310 @@
+#include "fixtures/convolutions.hpp"
+#include "support/catch.hpp"
+#include "support/finite_differences.hpp"
+#include "support/numbers.hpp"
+#include "support/torch.hpp"
+
+#include <privet/nn/losses.hpp>
+#include <privet/nn/network.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+using namespace privet;
+namespace torch = privet::test::convolutions;
+using test::normals;
+
+static_assert(Layer<conv2d<>> && ParametricLayer<conv2d<>> && Fusing<conv2d<>> && in_lanes<conv2d<>>);
+static_assert(Layer<max_pool<>> && Layer<avg_pool<>> && Activation<flatten> && !in_lanes<dense<>>);
+static_assert(decltype(sequential{
+                  conv2d<image{1, 28, 28}, 6, window{5, 5}>{}, relu{},
+                  max_pool<image{6, 24, 24}, window{2, 2, 2}>{}, conv2d<image{6, 12, 12}, 16, window{5, 5}>{},
+                  relu{}, max_pool<image{16, 8, 8}, window{2, 2, 2}>{}, flatten{}, dense<256, 120>{}, relu{},
+                  dense<120, 84>{}, relu{}, dense<84, 10>{}})::parameter_count == 44426);
+static_assert(decltype(sequential{conv2d<>{image{1, 4, 4}, 2, window{3, 3}}})::parameter_count == dynamic);
+
+namespace {
+
+/// A model with random parameters and rows; its loss is a random linear form of its outputs.
+template <class Model, class T = double>
+struct setting {
+  Model model;
+  std::size_t rows;
+  parameters<T> p;
+  std::vector<T> x, form;
+  tape<T> memory;
+  layer_context context{mode::training, 9, 3, 0};
+
+  explicit setting(const Model& m, std::size_t count = 5, std::size_t capacity = 0)
+      : model(m),
+        rows(count),
+        p(model.template make_parameters<T>()),
+        x(normals<T>(rows * model.in_width(), 1)),
+        form(normals<T>(rows * model.out_width(), 2)),
+        memory(model.template make_tape<T>(std::max(capacity, count))) {
+    const auto start = normals<T>(p.trained().size(), 3);
+    std::ranges::transform(start, p.trained().begin(), [](T v) { return v / 2; });
+  }
+
+  std::span<const T> weights() const { return p.trained(); }
+  std::span<T> output() { return {memory.output(model.depth() - 1), form.size()}; }
+  double value() {
+    model.forward(weights(), rows, x.data(), memory, context);
+    double sum = 0;
+    for (std::size_t i = 0; i < form.size(); ++i) sum += static_cast<double>(form[i] * output()[i]);
+    return sum;
+  }
+  void backward() {
+    model.forward(weights(), rows, x.data(), memory, context);
+    std::ranges::copy(form, memory.delta(model.depth() - 1));
+    model.backward(weights(), rows, x.data(), memory, context);
+  }
+  std::vector<T> sum() {
+    std::vector<T> g(p.trained().size());
+    model.accumulate(rows, x.data(), memory, std::span<T>(g));
+    return g;
+  }
+  std::vector<T> gradient() {
+    backward();
+    return sum();
+  }
+  std::vector<T> norms() {
+    std::vector<T> n(rows);
+    model.squared_norms(rows, x.data(), memory, std::span<T>(n));
+    return n;
+  }
+};
+
+/// Every way between rows and lanes: a dense layer before and behind, an activation taken along across the
+/// border, dropout, a copy where nothing takes the activation along.
+network mixed() {
+  return network({dense<>{11, 24}, tanh_layer{},
+                  conv2d<>{image{2, 3, 4}, 4, window{.height = 3, .width = 2, .padding = 1}, 2}, tanh_layer{},
+                  flatten{}, avg_pool<>{image{4, 3, 5}, window{2, 2}}, sigmoid{}, dense<>{32, 12},
+                  dropout{0.3}, conv2d<>{image{3, 2, 2}, 5, window{2, 1}}, tanh_layer{}});
+}
+/// Rows and columns that are no multiple of anything, strides, an end in lanes, a pool with a copy behind it.
+network strided() {
+  return network({conv2d<>{image{2, 7, 6}, 3, window{.height = 3, .width = 3, .stride = 2, .padding = 1}},
+                  max_pool<>{image{3, 4, 3}, window{2, 2}}, relu{}, tanh_layer{},
+                  conv2d<>{image{3, 3, 2}, 4, window{2, 2}}});
+}
+
+template <class Model>
+void check_gradient(const Model& model) {
+  setting s(model);
+  const auto g = s.gradient();
+  for (std::size_t i = 0; i < g.size(); ++i) {
+    const double numeric = test::derivative(
+        s.p.trained()[i], [&] { return s.value(); }, 1e-4);
+    INFO("parameter " << i << ": " << g[i] << " against " << numeric);
+    REQUIRE(test::relative_error(g[i], numeric) < 1e-6);
+  }
+}
+
+} // namespace
+
+TEST_CASE("convolutions and pools: gradients agree with finite differences in double") {
+  check_gradient(mixed());
+  check_gradient(strided());
+}
+
+TEST_CASE("convolutions: each example's norm and gradient are those of a batch of one, to the bit") {
+  for (const network& model : {mixed(), strided()}) {
+    setting s(model, 21);
+    s.context.mode = mode::inference; // dropout's coins belong to places in the batch
+    s.backward();
+    const auto norms = s.norms();
+    const std::vector<double> outputs(s.output().begin(), s.output().end());
+    std::vector<double> expected(s.p.trained().size());
+    const std::size_t in = model.in_width(), out = model.out_width();
+    for (std::size_t r = 0; r < s.rows; ++r) {
+      setting one(model, 1);
+      one.context.mode = mode::inference;
+      std::copy_n(s.x.begin() + static_cast<std::ptrdiff_t>(r * in), in, one.x.begin());
+      std::copy_n(s.form.begin() + static_cast<std::ptrdiff_t>(r * out), out, one.form.begin());
+      const auto g = one.gradient();
+      CHECK(std::equal(one.output().begin(), one.output().end(),
+                       outputs.begin() + static_cast<std::ptrdiff_t>(r * out)));
+      CHECK(one.norms()[0] == norms[r]);
+      double norm = 0;
+      for (std::size_t i = 0; i < g.size(); ++i) norm += g[i] * g[i], expected[i] += g[i];
+      CHECK(norms[r] == Approx(norm).epsilon(1e-12));
+    }
+    const auto g = s.sum();
+    for (std::size_t i = 0; i < g.size(); ++i) REQUIRE(test::relative_error(g[i], expected[i]) < 1e-12);
+  }
+}
+
+TEST_CASE("convolutions: weighed sums, whole, in pieces and as a descent, and masked examples") {
+  const network model = strided();
+  const auto coefficients = [] {
+    auto c = normals(21, 7);
+    c[3] = c[17] = 0;
+    return c;
+  }();
+  setting s(model, 21);
+  std::vector<double> expected(s.p.trained().size());
+  for (std::size_t r = 0; r < s.rows; ++r) {
+    setting one(s);
+    for (std::size_t i = 0; i < s.form.size(); ++i)
+      if (i / model.out_width() != r) one.form[i] = 0;
+    const auto g = one.gradient();
+    for (std::size_t i = 0; i < g.size(); ++i) expected[i] += coefficients[r] * g[i];
+  }
+  const auto weighed = [&](setting<network>& of) {
+    of.backward();
+    of.model.weigh(of.rows, of.x.data(), of.memory, std::span<const double>(coefficients));
+    return of.sum();
+  };
+  const auto g = weighed(s);
+  for (std::size_t i = 0; i < g.size(); ++i) REQUIRE(test::relative_error(g[i], expected[i]) < 1e-12);
+
+  for (const std::size_t room : {model.piece_size(), std::size_t{17}, g.size()}) {
+    std::vector<double> pieces(g.size()), space(room);
+    model.piecewise(s.rows, s.x.data(), s.memory, std::span<double>(space),
+                    [&](std::size_t offset, std::span<double> piece) {
+                      std::ranges::copy(piece, pieces.begin() + static_cast<std::ptrdiff_t>(offset));
+                    });
+    CHECK(pieces == g);
+  }
+  std::vector<double> moved(g.size()), space(g.size());
+  model.descend(s.rows, s.x.data(), s.memory, 0.5, std::span<double>(space), std::span<double>(moved));
+  for (std::size_t i = 0; i < g.size(); ++i) CHECK(moved[i] == Approx(-0.5 * g[i]));
+
+  setting poisoned(model, 21);
+  for (const std::size_t r : {3u, 17u}) {
+    poisoned.x[r * model.in_width() + 5] = std::numeric_limits<double>::quiet_NaN();
+    poisoned.x[r * model.in_width() + 30] = std::numeric_limits<double>::infinity();
+  }
+  poisoned.backward();
+  CHECK_FALSE(std::isfinite(poisoned.norms()[3]));
+  CHECK(weighed(poisoned) == g);
+}
+
+TEST_CASE("convolutions: what does not fit into memory is made twice, to the same bits") {
+  // 3 x 3 x 80 x 80 weights of 16 examples are more than is kept; those of the first layer are fewer.
+  const network model(
+      {conv2d<>{image{1, 4, 4}, 80, window{2, 2}}, relu{}, conv2d<>{image{80, 3, 3}, 80, window{3, 3}}});
+  setting<network, float> many(model, 3, 64), few(model, 3);
+  REQUIRE(many.memory.kept(2) == nullptr);
+  REQUIRE(few.memory.kept(2) != nullptr);
+  const std::vector<float> coefficients = {0.5f, 0, 2};
+  for (auto* s : {&many, &few}) {
+    s->backward();
+    s->model.weigh(3, s->x.data(), s->memory, std::span<const float>(coefficients));
+  }
+  CHECK(many.norms() == few.norms());
+  const auto g = few.sum();
+  CHECK(many.sum() == g);
+  std::vector<float> pieces, space(1000);
+  model.piecewise(
+      3, many.x.data(), many.memory, std::span<float>(space),
+      [&](std::size_t, std::span<float> piece) { pieces.insert(pieces.end(), piece.begin(), piece.end()); });
+  CHECK(pieces == g);
+}
+
+TEST_CASE("convolutions: static and run-time shapes give the same bits") {
+  const sequential fixed{
+      conv2d<image{2, 8, 9}, 7, window{.height = 3, .width = 4, .padding = 1}>{},
+      relu{},
+      max_pool<image{7, 8, 8}, window{2, 2, 2}>{},
+      conv2d<image{7, 4, 4}, 6, window{.height = 3, .width = 3, .stride = 2, .padding = 1}>{},
+      tanh_layer{},
+      avg_pool<image{6, 2, 2}, window{2, 2}>{},
+      flatten{},
+      dense<6, 3>{}};
+  static_assert(std::remove_const_t<decltype(fixed)>::parameter_count == 7 * 25 + 6 * 64 + 21);
+  setting<std::remove_const_t<decltype(fixed)>, float> a(fixed, 19);
+  setting<network, float> b(network(fixed), 19);
+  CHECK(a.gradient() == b.gradient());
+  CHECK(std::ranges::equal(a.output(), b.output()));
+  CHECK(a.norms() == b.norms());
+}
+
+namespace {
+
+template <class T>
+void check_torch(const network& model, std::span<const double> outputs, std::span<const double> gradient,
+                 std::span<const double> norms, double tolerance) {
+  constexpr std::size_t rows = 19;
+  const auto formula = [](std::size_t count, std::size_t seed, auto put) {
+    for (std::size_t i = 0; i < count; ++i)
+      put(i, (static_cast<double>((i * i * 7 + i * 13 + seed) % 251) - 125) / 128);
+  };
+  std::vector<double> numbers;
+  std::size_t seed = 5;
+  for (const auto& tensor : model.tensors()) {
+    formula(tensor.size, seed, [&](std::size_t, double v) { numbers.push_back(v / 2); });
+    seed += 31;
+  }
+  setting<network, T> s(model, rows);
+  std::ranges::copy(test::from_torch<T>(model, std::span<const double>(numbers)), s.p.trained().begin());
+  formula(s.x.size(), 3, [&](std::size_t i, double v) { s.x[i] = static_cast<T>(v); });
+  std::vector<std::int32_t> labels(rows);
+  for (std::size_t r = 0; r < rows; ++r) labels[r] = static_cast<std::int32_t>(r % model.out_width());
+  std::vector<T> losses(rows);
+  s.model.forward(s.weights(), rows, s.x.data(), s.memory);
+  softmax_cross_entropy{}.evaluate<simd::default_arch>(
+      rows, model.out_width(), static_cast<const T*>(s.output().data()), labels.data(), losses.data(),
+      s.memory.delta(model.depth() - 1));
+  s.model.backward(s.weights(), rows, s.x.data(), s.memory);
+
+  const auto check_close = [&](const char* what, std::span<const T> got, std::span<const double> expected) {
+    REQUIRE(got.size() == expected.size());
+    double largest = 0;
+    for (const double v : expected) largest = std::max(largest, std::abs(v));
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      INFO(what << ' ' << i << ": " << got[i] << " against " << expected[i]);
+      REQUIRE(std::abs(static_cast<double>(got[i]) - expected[i]) <= tolerance * largest);
+    }
+  };
+  check_close("output", s.output(), outputs);
+  check_close("norm", s.norms(), norms);
+  check_close("gradient", s.sum(), test::from_torch<double>(model, gradient));
+}
+
+} // namespace
+
+TEST_CASE("convolutions and pools equal torch") {
+  const network a({conv2d<>{image{2, 9, 10}, 4, window{.height = 3, .width = 3, .stride = 2, .padding = 1}},
+                   relu{}, max_pool<>{image{4, 5, 5}, window{2, 2}},
+                   conv2d<>{image{4, 4, 4}, 6, window{2, 3}, 2}, tanh_layer{}, flatten{}, dense<>{36, 5}});
+  const network b({conv2d<>{image{3, 6, 7}, 5, window{.height = 5, .width = 4, .padding = 2}},
+                   avg_pool<>{image{5, 6, 8}, window{.height = 3, .width = 3, .stride = 2, .padding = 1}},
+                   relu{}, conv2d<>{image{5, 3, 4}, 7, window{1, 1}},
+                   max_pool<>{image{7, 3, 4}, window{.height = 3, .width = 3, .stride = 2, .padding = 1}},
+                   flatten{}, dense<>{28, 4}});
+  check_torch<double>(a, torch::strided_outputs, torch::strided_gradient, torch::strided_norms, 1e-13);
+  check_torch<float>(a, torch::strided_outputs, torch::strided_gradient, torch::strided_norms, 2e-6);
+  check_torch<double>(b, torch::padded_outputs, torch::padded_gradient, torch::padded_norms, 1e-13);
+}
+
+TEST_CASE("convolutions and pools that cannot be are refused with both sides") {
+  const auto refused = [](any_layer layer, const char* sentence) {
+    CHECK_THROWS_WITH(network({std::move(layer)}), sentence);
+  };
+  refused(conv2d<>{image{1, 4, 4}, 2, window{5, 3}},
+          "[N001 argument] conv2d has a window as high as 5, possible is 1 to 4");
+  refused(conv2d<>{image{1, 4, 4}, 2, window{.height = 3, .width = 3, .padding = 3}},
+          "[N001 argument] conv2d pads by 3, possible is 0 to 2");
+  refused(conv2d<>{image{4, 4, 4}, 6, window{3, 3}, 4},
+          "[N001 argument] conv2d: 4 groups do not divide 4 channels that it reads and 6 that it writes");
+  refused(conv2d<>{image{1, 4, 4}, 0, window{3, 3}},
+          "[N001 argument] conv2d: 0 output channels, possible is 1 to 16777216");
+  refused(max_pool<>{image{1, std::size_t{1} << 63, 4}, window{2, 2}},
+          "[N001 argument] max_pool reads images with a side or channels of 9223372036854775808, possible is "
+          "1 to "
+          "16777216");
+  refused(avg_pool<>{image{1 << 20, 1 << 20, 1}, window{1, 1}},
+          "[N001 argument] avg_pool reads images, with their padding, of 1099511627776, possible is 1 to "
+          "16777216");
+  refused(max_pool<>{image{1, 4, 4}, window{2, 2, 0}},
+          "[N001 argument] max_pool has a window with a side or stride of 0, possible is 1 to 16777216");
+  CHECK_THROWS_WITH(
+      network({conv2d<>{image{1, 4, 4}, 2, window{3, 3}}, max_pool<>{image{2, 3, 3}, window{2, 2}}}),
+      "[N003 shape] layer 1 cannot read rows 8 wide, which is what the layer before it writes");
+  CHECK_THROWS_AS((conv2d<image{1, 4, 4}, 2, window{3, 3}>{image{1, 5, 4}, 2, window{3, 3}}), exception);
+}
