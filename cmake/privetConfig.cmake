@@ -1,5 +1,5 @@
-# find_package(privet) gives privet::privet; COMPONENTS files and sodium add
-# privet::files and privet::sodium.
+# find_package(privet) gives privet::privet; COMPONENTS files, sodium and images
+# add privet::files, privet::sodium and privet::images.
 include(${CMAKE_CURRENT_LIST_DIR}/privet_dependencies.cmake)
 if(NOT TARGET privet::privet)
   include(${CMAKE_CURRENT_LIST_DIR}/privet_targets.cmake)
@@ -9,11 +9,13 @@ foreach(component IN LISTS privet_FIND_COMPONENTS)
     privet_add_files_target()
   elseif(component STREQUAL "sodium")
     privet_add_sodium_target()
+  elseif(component STREQUAL "images")
+    privet_add_images_target()
   endif()
   if(TARGET privet::${component})
     set(privet_${component}_FOUND TRUE)
   elseif(privet_FIND_REQUIRED_${component})
     set(privet_FOUND FALSE)
-    set(privet_NOT_FOUND_MESSAGE "privet has no component '${component}' here; it knows: files (needs nlohmann/json), sodium (needs libsodium)")
+    set(privet_NOT_FOUND_MESSAGE "privet has no component '${component}' here; it knows: files (needs nlohmann/json), sodium (needs libsodium), images (needs libpng and libjpeg)")
   endif()
 endforeach()

@@ -67,4 +67,18 @@ function(privet_add_sodium_target)
   endif()
 endfunction()
 
+# privet::images = libpng and libjpeg, for whoever includes data/image_file.hpp. Nothing else needs them.
+function(privet_add_images_target)
+  if(NOT TARGET privet::images)
+    find_package(PNG QUIET GLOBAL)
+    find_package(JPEG QUIET GLOBAL)
+    if(NOT TARGET PNG::PNG OR NOT TARGET JPEG::JPEG)
+      message(STATUS "privet::images is left out: libpng (libpng-dev) or libjpeg (libjpeg-dev) was not found")
+      return()
+    endif()
+    add_library(privet::images INTERFACE IMPORTED GLOBAL)
+    target_link_libraries(privet::images INTERFACE PNG::PNG JPEG::JPEG)
+  endif()
+endfunction()
+
 set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL "${privet_saved_global}")

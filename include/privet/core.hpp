@@ -15,6 +15,7 @@
 #include <privet/core/npz.hpp>
 #include <privet/core/parallel.hpp>
 #include <privet/core/parameters.hpp>
+#include <privet/core/protobuf.hpp>
 #include <privet/core/random_source.hpp>
 #include <privet/core/result.hpp>
 #include <privet/core/rows_view.hpp>
@@ -25,6 +26,7 @@
 #include <privet/core/wipe.hpp>
 
 #if __has_include(<nlohmann/json.hpp>)
+#include <privet/core/half.hpp>
 #include <privet/core/json.hpp>
 #include <privet/core/safetensors.hpp>
 #endif

@@ -3,13 +3,19 @@
 
 #include <privet/data/accelerometer.hpp>
 #include <privet/data/arff.hpp>
+#include <privet/data/augment.hpp>
+#include <privet/data/bitmap.hpp>
+#include <privet/data/cifar.hpp>
 #include <privet/data/csv.hpp>
 #include <privet/data/dataset.hpp>
 #include <privet/data/fourier_line.hpp>
 #include <privet/data/heart_disease.hpp>
 #include <privet/data/idx.hpp>
+#include <privet/data/image_folder.hpp>
+#include <privet/data/image_shape.hpp>
 #include <privet/data/lines.hpp>
 #include <privet/data/partition.hpp>
+#include <privet/data/pnm.hpp>
 #include <privet/data/poisson.hpp>
 #include <privet/data/records.hpp>
 #include <privet/data/rows_by_group.hpp>

@@ -16,8 +16,8 @@ class PrivetConan(ConanFile):
     topics = ("machine-learning", "federated-learning", "privacy", "header-only")
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
-    options = {"files": [True, False], "crypto": [True, False]}
-    default_options = {"files": True, "crypto": False}
+    options = {"files": [True, False], "crypto": [True, False], "images": [True, False]}
+    default_options = {"files": True, "crypto": False, "images": False}
     no_copy_source = True
 
     def set_version(self):
@@ -38,6 +38,9 @@ class PrivetConan(ConanFile):
         if self.options.crypto:
             self.requires("boost/[>=1.81 <2]", transitive_headers=True)
             self.requires("libsodium/[>=1.0.18 <2]", transitive_headers=True, transitive_libs=True)
+        if self.options.images:
+            self.requires("libpng/[>=1.6 <2]", transitive_headers=True, transitive_libs=True)
+            self.requires("libjpeg-turbo/[>=2.1 <4]", transitive_headers=True, transitive_libs=True)
 
     def validate(self):
         check_min_cppstd(self, 20)
@@ -67,3 +70,8 @@ class PrivetConan(ConanFile):
             sodium.set_property("cmake_target_name", "privet::sodium")
             sodium.requires = ["privet", "boost::headers", "libsodium::libsodium"]
             sodium.bindirs = sodium.libdirs = []
+        if self.options.images:
+            images = self.cpp_info.components["images"]
+            images.set_property("cmake_target_name", "privet::images")
+            images.requires = ["privet", "libpng::libpng", "libjpeg-turbo::libjpeg-turbo"]
+            images.bindirs = images.libdirs = []

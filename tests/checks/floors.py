@@ -19,6 +19,9 @@ GATEWAYS = {  # what an outside include starts with -> the only file that may na
     "boost/multiprecision/gmp.hpp": "include/privet/crypto/gmp.hpp",
     "boost": "include/privet/crypto/bigint.hpp",
     "sodium": "include/privet/crypto/sodium.hpp",
+    "png.h": "include/privet/data/image_file.hpp",
+    "jpeglib.h": "include/privet/data/image_file.hpp",
+    "jerror.h": "include/privet/data/image_file.hpp",
     "catch2": "tests/support/catch.hpp",
 }
 

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 
 include, compilers = Path(sys.argv[1]), sys.argv[2:]
-OPT_IN = {Path("privet/crypto/gmp.hpp"): "gmp.h"}  # left out where what they need is not installed
+OPT_IN = {Path("privet/crypto/gmp.hpp"): "gmp.h", Path("privet/data/image_file.hpp"): "png.h"}  # left out where what they need is not installed
 
 
 def fault(pair):

@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 include, file, compiler = sys.argv[1:]
-FORBIDDEN = re.compile(r"/(boost|nlohmann)/|/(iostream|fstream|sstream|ostream|istream|iomanip)$|/(zlib|sodium)\.h$")
+FORBIDDEN = re.compile(r"/(boost|nlohmann)/|/(iostream|fstream|sstream|ostream|istream|iomanip)$|/(zlib|sodium|png|jpeglib)\.h$")
 flags = [compiler, "-std=c++20", "-I", include]
 
 

@@ -142,17 +142,7 @@ class training_step {
     const simd::flush_denormals quick;
     require(data.columns == model_.in_width(), fault::shape, "the model reads rows ", model_.in_width(),
             " wide, got ", data.columns);
-    require(p.trained().size() == gradient_.size(), fault::shape, "the model has ", gradient_.size(),
-            " parameters, got ", p.trained().size());
-    require(state.parameters == gradient_.size(), fault::shape, "the model has ", gradient_.size(),
-            " parameters, the state is for ", state.parameters);
-    require(state.slots.size() == Chain::slots * gradient_.size(), fault::shape, "the chain keeps ",
-            Chain::slots, " numbers for each of ", gradient_.size(), " parameters, the state holds ",
-            state.slots.size(), ": it is another chain's");
-    if constexpr (Chain::anchored)
-      require(anchor_.size() == gradient_.size(), fault::argument, "training_step: the chain pulls ",
-              gradient_.size(), " parameters to an anchor, and that has ", anchor_.size(),
-              ": state it by anchor(..)");
+    check(p, state);
     double scale = 1;
     chain_.stages().for_each([&]<class S>(const S& stage) {
       if constexpr (Reduction<S>) scale = stage.scale(expected_batch);
@@ -199,7 +189,22 @@ class training_step {
     return loss;
   }
 
- private:
+ protected:
+  /// Throws as a step does.
+  void check(const parameters<T>& p, const chain_state<T>& state) const {
+    require(p.trained().size() == gradient_.size(), fault::shape, "the model has ", gradient_.size(),
+            " parameters, got ", p.trained().size());
+    require(state.parameters == gradient_.size(), fault::shape, "the model has ", gradient_.size(),
+            " parameters, the state is for ", state.parameters);
+    require(state.slots.size() == Chain::slots * gradient_.size(), fault::shape, "the chain keeps ",
+            Chain::slots, " numbers for each of ", gradient_.size(), " parameters, the state holds ",
+            state.slots.size(), ": it is another chain's");
+    if constexpr (Chain::anchored)
+      require(anchor_.size() == gradient_.size(), fault::argument, "training_step: the chain pulls ",
+              gradient_.size(), " parameters to an anchor, and that has ", anchor_.size(),
+              ": state it by anchor(..)");
+  }
+
   /// Scalars of gradient that a chain works on at a time: with the weights and two slots, an L1.
   static constexpr std::size_t piece_in_cache = 2048;
 
@@ -273,10 +278,18 @@ class training_step {
   }
 
   void bound(std::size_t rows) {
-    const auto& stage = chain_.bound();
     const std::size_t layers = Chain::bounds_by_layer ? model_.parametric_layers() : 1;
     const std::span<T> coefficients = std::span<T>(coefficients_).first(rows * layers);
     model_.template squared_norms<Arch, Chain::bounds_by_layer>(rows, inputs_.data(), memory_, coefficients);
+    make_coefficients(rows, coefficients);
+    model_.template weigh<Arch, Chain::bounds_by_layer>(rows, inputs_.data(), memory_,
+                                                        std::span<const T>(coefficients));
+  }
+
+  /// Turns squared norms, layer by layer of so many examples where the bound is by layer, into coefficients.
+  void make_coefficients(std::size_t rows, std::span<T> coefficients) {
+    const auto& stage = chain_.bound();
+    [[maybe_unused]] const std::size_t layers = Chain::bounds_by_layer ? model_.parametric_layers() : 1;
     for (std::size_t r = 0; r < rows; ++r) {
       bool finite = true;
       for (std::size_t i = r; i < coefficients.size(); i += rows)
@@ -295,8 +308,6 @@ class training_step {
         coefficients[i] = finite ? c * static_cast<T>(reduction_) : T{};
       }
     }
-    model_.template weigh<Arch, Chain::bounds_by_layer>(rows, inputs_.data(), memory_,
-                                                        std::span<const T>(coefficients));
   }
 
   /// Reduction, pointwise stages and the update itself, on one piece of the gradient.
