@@ -34,6 +34,7 @@
 
 #if __has_include(<nlohmann/json.hpp>)
 #include <privet/federated/adversary.hpp>
+#include <privet/federated/asynchronous_server.hpp>
 #include <privet/federated/checkpoint.hpp>
 #include <privet/federated/client_links.hpp>
 #include <privet/federated/decoded_uploads.hpp>
@@ -42,15 +43,21 @@
 #include <privet/federated/error_feedback.hpp>
 #include <privet/federated/in_process.hpp>
 #include <privet/federated/message.hpp>
+#include <privet/federated/noisy_random_k.hpp>
+#include <privet/federated/noisy_selection.hpp>
 #include <privet/federated/office.hpp>
 #include <privet/federated/offices.hpp>
+#include <privet/federated/partial_download.hpp>
+#include <privet/federated/partial_office.hpp>
 #include <privet/federated/quantise.hpp>
 #include <privet/federated/random_above.hpp>
 #include <privet/federated/random_k.hpp>
+#include <privet/federated/released_uploads.hpp>
 #include <privet/federated/report.hpp>
 #include <privet/federated/ring.hpp>
 #include <privet/federated/ring_site.hpp>
 #include <privet/federated/run_record.hpp>
+#include <privet/federated/selective_sgd.hpp>
 #include <privet/federated/server.hpp>
 #include <privet/federated/shared_noise.hpp>
 #include <privet/federated/sign.hpp>

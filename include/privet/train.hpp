@@ -3,11 +3,13 @@
 
 #include <privet/train/ditto.hpp>
 #include <privet/train/evaluate.hpp>
+#include <privet/train/fed_rep.hpp>
 #include <privet/train/fine_tuning.hpp>
 #include <privet/train/gradient_share.hpp>
 #include <privet/train/initialise.hpp>
 #include <privet/train/local_training.hpp>
 #include <privet/train/metrics.hpp>
+#include <privet/train/multiplied_step.hpp>
 #include <privet/train/paired_counts.hpp>
 #include <privet/train/personalise.hpp>
 #include <privet/train/predictor.hpp>
