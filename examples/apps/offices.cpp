@@ -111,6 +111,12 @@ std::vector<std::pair<std::string, std::string>> shown(const settings& s, const 
       {"seed", format("{}", s.seed)}};
   lines.push_back(
       {"aggregation", s.is_encrypted() ? format("{}, {} bits", s.aggregation, s.key_bits) : "plain"});
+  lines.push_back({"strategy", strategy_text(s)});
+  if (s.proximal > 0) lines.push_back({"proximal", format("{}", s.proximal)});
+  if (s.quorum > 0) lines.push_back({"quorum", format("{} of {} offices", s.quorum, s.offices)});
+  if (s.drop_outs > 0)
+    lines.push_back(
+        {"drop-outs", format("each office fails in a round with probability {:.4g}", s.drop_outs)});
   if (s.encodes()) lines.push_back({"upload", upload_text(s)});
   if (persons) lines.push_back({"persons", format("each with probability {} in a round", s.rate)});
   if (s.is_private()) lines.push_back({persons ? "updates" : "gradients", format("clipped to {}", s.clip)});
@@ -155,7 +161,7 @@ void print_table(const privet::run_record& record) {
     fmt::print("{:<12} {:>8.2f}% {:>9.4f} {:>11} {:>11} {:>7.1f}s\n", m.name, 100 * m.accuracy, m.macro_f1,
                bytes_text(m.bytes_up), bytes_text(m.bytes_down), m.seconds);
   };
-  if (record.privacy.empty()) line(record.central);
+  if (std::isfinite(record.central.accuracy)) line(record.central);
   for (const auto& office : record.alone) line(office);
   line(record.federated);
   for (const auto* facts : {&record.privacy, &record.encryption}) {
@@ -200,6 +206,21 @@ void save_progress(const files& at, const settings& s, const std::string& rows, 
   expect(privet::write_file_atomically(at.lines(), lines));
 }
 
+/// The report of a run that goes on.
+void show_progress(const files& at, const settings& s, privet::run_record so_far, federated_run& run) {
+  const auto& last = run.metrics.back();
+  add_up_rounds(run);
+  so_far.federated = run.result;
+  so_far.history = run.metrics;
+  so_far.central.accuracy = so_far.central.macro_f1 = so_far.central.log_loss =
+      std::numeric_limits<double>::quiet_NaN();
+  for (std::uint32_t id = 1; id <= last.asked.size(); ++id) so_far.clients.push_back({.id = id});
+  if (s.is_private()) so_far.privacy = {{"so far", "what is paid for is in the ledgers"}};
+  so_far.progress = privet::progress_text("Round", last.round, s.rounds, last.seconds_left);
+  so_far.seconds = run.result.seconds;
+  expect(privet::write_file_atomically(at.report(), privet::html_report(so_far)));
+}
+
 /// Central and alone do not depend on each other, so they share the threads.
 void train_baselines(const settings& s, const study& data, std::size_t threads, privet::run_record& record) {
   terminal_bar bar("central, alone", (1 + data.offices.size()) * s.rounds);
@@ -225,6 +246,7 @@ int run(const options& o) {
   std::string begun_with;
   if (o.resume.empty()) {
     s = complete(o);
+    settle_quorum(o.quorum, s);
   } else {
     auto saved = privet::load_checkpoint(at.checkpoint()).value();
     s = settings_from(saved.run.value("settings", privet::json()));
@@ -282,13 +304,17 @@ int run(const options& o) {
       terminal_bar bar("federated", s.rounds, run.metrics.size());
       train_federated(s, data, o.threads, run, ledgers, o.wire_dump, [&](const privet::network& model) {
         save_progress(at, s, rows, run, model);
-        if (!run.metrics.empty()) bar.advance();
+        if (!run.metrics.empty()) {
+          show_progress(at, s, record, run);
+          bar.advance();
+        }
         if (interrupted) throw stop{};
       });
     }
     // Models trained on the same rows without noise would tell what the noise hides.
-    if (s.is_private())
-      record.central.accuracy = record.central.macro_f1 = std::numeric_limits<double>::quiet_NaN();
+    if (s.is_private() || o.federation_only)
+      record.central.accuracy = record.central.macro_f1 = record.central.log_loss =
+          std::numeric_limits<double>::quiet_NaN();
     else
       train_baselines(s, data, o.threads, record);
   } catch (const stop&) {
@@ -299,6 +325,7 @@ int run(const options& o) {
   record.federated = run.result;
   if (s.is_private()) record.privacy = promised(s, run);
   record.encryption = run.encryption;
+  record.history = run.metrics, record.clients = run.clients, record.people = run.people;
   if (!run.stopped.empty())
     record.notes.push_back(
         fmt::format("Stopped after round {} of {}: {}", run.metrics.size(), s.rounds, run.stopped));

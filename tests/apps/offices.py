@@ -38,6 +38,16 @@ def refused(what, pattern, *words, status=None, out="refused"):
     check(right and not (folder / out / "model.safetensors").exists(), f"{what} is refused: {text.strip().splitlines()[-1] if text.strip() else '(silent)'}")
 
 
+def cut_short(out, *words):
+    """Starts a run, interrupts it after its first round, and returns its status and what it said."""
+    job = subprocess.Popen([program, *words, "--out", str(folder / out)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while job.poll() is None and not (folder / out / "run.jsonl").exists():
+        time.sleep(0.01)
+    job.send_signal(signal.SIGINT)
+    _, message = job.communicate()
+    return job.returncode, message.strip()
+
+
 def tensors(path):
     raw = path.read_bytes()
     size = struct.unpack("<Q", raw[:8])[0]
@@ -50,7 +60,7 @@ quick = ["--rounds", "4", "--local-epochs", "1"]
 done = run(*quick, "--threads", "1", "--json", str(folder / "one.json"), out="one")
 check(done.returncode == 0 and "federated" in done.stdout, "a run on generated data ends in a table")
 record = json.loads((folder / "one.json").read_text())
-check({"settings", "rounds", "central", "alone", "federated", "parameters", "bytes_up", "bytes_down", "seconds"} <= record.keys(), "the record has every member")
+check({"settings", "rounds", "central", "alone", "federated", "parameters", "bytes_up", "bytes_down", "seconds", "clients", "fairness"} <= record.keys(), "the record has every member")
 check(len(record["rounds"]) == 4 and len(record["alone"]) == 4 and record["parameters"] == 6406, "the record counts rounds, offices, parameters")
 check(all({"accuracy", "macro_f1"} <= m.keys() for m in [record["central"], record["federated"], *record["alone"]]), "every model has accuracy and macro-F1")
 check(record["bytes_up"] > 4 * 4 * 6406 * 4, "bytes are those of the encoded messages")
@@ -69,12 +79,8 @@ check(not same("one", "seed"), "another seed gives other weights")
 
 long = ["--rounds", "40", "--local-epochs", "3"]
 run(*long, out="whole")
-started = subprocess.Popen([program, *long, "--out", str(folder / "cut")], stderr=subprocess.PIPE, text=True)
-while started.poll() is None and not (folder / "cut" / "run.jsonl").exists():
-    time.sleep(0.01)
-started.send_signal(signal.SIGINT)
-_, message = started.communicate()
-check(started.returncode == 130 and "--resume" in message, f"Ctrl-C stops after the round: {message.strip()}")
+status, message = cut_short("cut", *long)
+check(status == 130 and "--resume" in message, f"Ctrl-C stops after the round: {message}")
 check(not (folder / "cut" / "model.safetensors").exists(), "an interrupted run leaves no finished model")
 done = run("--resume", str(folder / "cut"), "--json", str(folder / "cut.json"))
 check(done.returncode == 0 and same("whole", "cut"), "a resumed run ends in the same weights as an uninterrupted one")
@@ -95,13 +101,9 @@ for how, most in [("top-k:0.1", 0.16), ("top-k:0.01:8", 0.03), ("random-k:0.1:4"
     check("upload" in thin["settings"] and "bytes up" in thin["settings"] and "uploads: " in done.stdout, "its record and report name it")
 corrected = ["--upload", "top-k:0.01", "--momentum-correction", "0.5", "--warm-up", "3", "--threads", "1"]
 run(*long, *corrected, out="thin")
-started = subprocess.Popen([program, *long, *corrected, "--out", str(folder / "thin-cut")], stderr=subprocess.PIPE, text=True)
-while started.poll() is None and not (folder / "thin-cut" / "run.jsonl").exists():
-    time.sleep(0.01)
-started.send_signal(signal.SIGINT)
-started.communicate()
+status, _ = cut_short("thin-cut", *long, *corrected)
 done = run("--resume", str(folder / "thin-cut"))
-check(done.returncode == 0 and same("thin", "thin-cut"), "resumed, what the offices remember goes on")
+check(status == 130 and done.returncode == 0 and same("thin", "thin-cut"), "resumed, what the offices remember goes on")
 refused("an unknown upload", "nearest is 'top-k'", "--upload", "topk:0.1", status=2)
 refused("top-k without its fraction", "needs the fraction", "--upload", "top-k", status=2)
 refused("more than all numbers", "above 0 and at most 1", "--upload", "top-k:1.5", status=2)
@@ -117,6 +119,56 @@ refused("thin shares of noise", "only as they are", "--upload", "random-k:0.1", 
 done = run("--rounds", "3", "--upload", "random-k:0.2", "--privacy", "example:3", "--json", str(folder / "masked.json"), out="masked")
 check(done.returncode == 0 and "epsilon spent" in done.stdout and json.loads((folder / "masked.json").read_text())["bytes_up"] < 0.3 * 3 * 4 * 4 * json.loads((folder / "masked.json").read_text())["parameters"] + 60000,
       f"a private run sends a random fifth: {done.stderr.strip()}")
+
+# Strategies, and offices that fail.
+strategies = ["fedavg", "fedavgm", "fedadam", "fedyogi", "fedadagrad", "fednova", "q-fedavg", "scaffold", "class-aware", "median",
+              "trimmed-mean", "geometric-median", "krum", "multi-krum", "bulyan", "norm-bound"]
+models = set()
+for name in strategies:
+    done = run("--rounds", "6", "--local-epochs", "2", "--offices", "7", "--federation-only", "--strategy", name, "--json", str(folder / "strategy.json"), out=name)
+    learnt = json.loads((folder / "strategy.json").read_text()) if done.returncode == 0 else {"federated": {"accuracy": 0}, "settings": {"strategy": ""}}
+    models.add((folder / name / "model.safetensors").read_bytes() if done.returncode == 0 else name)
+    check(learnt["federated"]["accuracy"] > 0.35 and learnt["settings"]["strategy"].split()[0] == name, f"--strategy {name} learns: {100 * learnt['federated']['accuracy']:.1f} % {done.stderr.strip()}")
+check(len(models) == len(strategies), "each strategy makes a model of its own")
+check(run(*quick, "--federation-only", "--proximal", "1", out="prox").returncode == 0 and not same("one", "prox"), "--proximal pulls")
+check(run("--rounds", "3", "--strategy", "fedadam", "--upload", "top-k:0.2", "--federation-only", out="thin-adam").returncode == 0, "a strategy goes with thin links")
+check(run("--rounds", "3", "--strategy", "class-aware", "--upload", "quantise:8", "--federation-only", out="thin-class").returncode == 0, "and so do weights by classes")
+check(run("--rounds", "3", "--strategy", "fedavgm", "--privacy", "example:3", out="private-avgm").returncode == 0, "a strategy goes with privacy")
+
+failing = ["--rounds", "12", "--offices", "6", "--drop-outs", "0.4", "--quorum", "4", "--federation-only"]
+done = run(*failing, "--threads", "1", "--json", str(folder / "failing.json"), out="failing")
+run(*failing, "--threads", "2", out="failing-two")
+check(done.returncode == 0 and same("failing", "failing-two"), "who fails is a matter of the seed, not of threads")
+lines = [json.loads(line) for line in (folder / "failing" / "run.jsonl").read_text().splitlines()]
+clients = json.loads((folder / "failing.json").read_text())["clients"]
+given_up = [line for line in lines if "given_up" in line]
+check(len(lines) == 12 and given_up and all("quorum is 4" in line["given_up"] for line in given_up), f"{len(given_up)} rounds had no quorum and were given up")
+check(all(line["clients"] == sum("missing" not in c for c in line["asked"]) >= 4 for line in lines if "given_up" not in line), "the others say who answered, and at least the quorum did")
+check(all(c["asked"] == 12 and c["answered"] + sum(c["missed"].values()) == 12 for c in clients) and any("the link went down" in why for c in clients for why in c["missed"]), "the record says how often each took part, and why not")
+check(all(line["seconds_left"] >= 0 and line["loss"] > 0 for line in lines if "given_up" not in line) and lines[-1]["seconds_left"] == 0, "each line says what is left")
+html = (folder / "failing" / "report.html").read_text()
+check("Who took part" in html and "the link went down" in html and "Worst tenth" in html, "the report shows it")
+refused("an unknown strategy", "nearest is 'fedadam'", "--strategy", "fedadamm", status=2)
+refused("an option of another strategy", "--server-lr does not go with --strategy median, it belongs to fedavgm", "--strategy", "median", "--server-lr", "1")
+refused("more liars than krum withstands", "krum .attackers 1. needs at least 5 offices, --offices is 4", "--strategy", "krum", "--attackers", "1")
+refused("too few offices for bulyan", "bulyan .attackers 2. needs at least 11 offices", "--strategy", "bulyan", "--attackers", "2", "--offices", "10")
+refused("half of the offices trimmed", "trim-fraction", "--strategy", "trimmed-mean", "--trim-fraction", "0.5", status=2)
+refused("a quorum of more than there are", "--quorum 5 of 4 offices", "--quorum", "5")
+refused("a quorum below what krum needs", "--quorum 3 with --strategy krum .attackers 1., which needs at least 5", "--offices", "6", "--strategy", "krum", "--attackers", "1", "--quorum", "3")
+refused("all offices failing", "drop-outs", "--drop-outs", "1", status=2)
+refused("an encrypted median", "--strategy median does not go with --aggregation", "--strategy", "median", "--aggregation", "paillier")
+refused("shares of noise in a median", "--strategy median does not go with --noise shared", "--strategy", "median", "--privacy", "example:3", "--noise", "shared")
+refused("shares of noise that may be missing", "--drop-outs does not go with --noise shared", "--drop-outs", "0.1", "--privacy", "example:3", "--noise", "shared")
+refused("ciphertexts that may be missing", "--quorum does not go with --aggregation paillier", "--quorum", "3", "--aggregation", "paillier")
+refused("losses of private offices", "q-fedavg does not go with --privacy", "--strategy", "q-fedavg", "--privacy", "example:3")
+refused("classes of private offices", "class-aware does not go with --privacy", "--strategy", "class-aware", "--privacy", "example:3")
+refused("control variates of private offices", "scaffold does not go with --privacy", "--strategy", "scaffold", "--privacy", "example:3")
+refused("thin control variates", "scaffold does not go with --upload", "--strategy", "scaffold", "--upload", "sign")
+refused("control variates of adam", "knows --optimizer sgd, not adam", "--strategy", "scaffold", "--optimizer", "adam")
+refused("classes of other offices", "names the classes of 2 offices", "--partition", "labels:0,1/2,3")
+refused("a class that is not there", "office 4 has class 9", "--partition", "labels:0,1/2,3/4,5/9")
+refused("a class of nobody", "no office has class 5", "--partition", "labels:0,1/2,3/4/0")
+refused("classes by name", "by number", "--partition", "labels:walking/sitting", status=2)
 
 # One office, and mistakes.
 check(run(*quick, "--offices", "1", out="single").returncode == 0, "one office alone runs")

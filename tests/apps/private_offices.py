@@ -57,11 +57,13 @@ for office in range(1, 5):
 check(oct((folder / "one" / "office-1.ledger").stat().st_mode)[-3:] == "600", "a ledger is its owner's")
 
 # One door: every member of the record, and every line and file, is released, public, or of the test rows.
-released, public, tested = {"federated"}, {"settings", "parameters", "bytes_up", "bytes_down", "seconds", "privacy"}, {"rounds"}
+released, public, tested = {"federated"}, {"settings", "parameters", "bytes_up", "bytes_down", "seconds", "privacy", "clients"}, {"rounds", "fairness"}
 check(set(record) == released | public | tested, f"the record holds nothing else: {sorted(record)}")
 check(set(record["federated"]) == {"name", "accuracy", "macro_f1", "log_loss", "seconds", "classes"}, "of the model, its scores on test rows")
 lines = [json.loads(line) for line in (folder / "one" / "run.jsonl").read_text().splitlines()]
-check(all(set(line) == {"round", "accuracy", "macro_f1", "log_loss", "clients", "bytes_up", "bytes_down", "seconds"} for line in lines), "so does every line of run.jsonl")
+check(all(set(line) == {"round", "accuracy", "macro_f1", "log_loss", "clients", "bytes_up", "bytes_down", "seconds", "seconds_left", "asked"} for line in lines), "so does every line of run.jsonl")
+check(all(set(c) == {"client", "steps"} for line in lines for c in line["asked"]) and all(set(c) == {"client", "rows", "asked", "answered", "missed"} for c in record["clients"]) and set(record["fairness"]) == {"people"},
+      "of an office no loss and no accuracy on its rows is told")
 check({p.name for p in (folder / "one").iterdir()} == {"checkpoint.safetensors", "model.safetensors", "report.html", "run.jsonl", *(f"office-{k}.ledger" for k in range(1, 5))}, "no other file is written")
 raw = (folder / "one" / "checkpoint.safetensors").read_bytes()
 header = json.loads(raw[8:8 + int.from_bytes(raw[:8], "little")])
@@ -110,6 +112,13 @@ for attempt in range(4):
         resumed = run("--resume", str(folder / out))
         most = epsilon_of(debits(out), f"{out}.json")["epsilon_upper"]
         check(resumed.returncode == 0 and most <= 3 * (1 + 1e-3), f"taken up again it ends within its budget, at {most:.5f}")
+        each = [epsilon_of(debits(out, k), f"{out}.json")["epsilon_upper"] for k in range(1, 5)]
+        done = len(lines.read_text().splitlines())
+        # An office that had not paid when the others had ends with them, before the last round, and has spent less.
+        check(max(each) >= total["epsilon_upper"] * (1 - 1e-9) and all(len(debits(out, k)) >= done + 1 for k in range(1, 5)),
+              f"and spends no less than an uninterrupted run, {total['epsilon_upper']:.5f}: {max(each):.5f}; every office has paid for all {done} rounds")
+        said = re.search(r"epsilon spent: ([0-9.]+)", resumed.stdout)
+        check(said and abs(float(said[1]) - max(each)) < 1e-3 * max(each), "which is what it says")
 
 # An older copy of a ledger beside a newer checkpoint.
 ledger = folder / "stopped" / "office-2.ledger"

@@ -239,3 +239,54 @@ TEST_CASE("a report refuses a confusion matrix of other classes") {
   record.classes.pop_back();
   CHECK_THROWS_AS(html_report(record), exception);
 }
+
+TEST_CASE("a report shows who took part, and whom the model serves least") {
+  run_record record = small_record();
+  CHECK_FALSE(holds(page_of(record), "Who took part"));
+  record.history.resize(3);
+  for (auto& round : record.history) round.asked = {{.id = 1, .loss = .5}, {.id = 2}, {.id = 3}};
+  record.history[1].asked[1].missing = "[N009 message] client 2: <gone> (client 2)";
+  record.history[2].given_up = "too few";
+  record.clients = {{.id = 1, .rows = 1000, .accuracy = .9}, {.id = 2, .rows = 20}, {.id = 3, .rows = 5}};
+  record.people = {{"person 1", .5}, {"person 2", .7}};
+  const std::string page = page_of(record);
+  CHECK(unbalanced(page) == "");
+  CHECK(holds(page, "<td>1,000</td><td>2 of 3</td><td>0.500</td><td>90.0 %</td>"));
+  CHECK(holds(page, "&lt;gone&gt; (1); the round was given up (1)"));
+  CHECK(holds(page, "<title>Client 2: answered 1 of 3</title>"));
+  CHECK(holds(page, "<title>Client 2: missing</title>"));
+  CHECK(holds(page, "Grey: 1 round that was given up"));
+  CHECK(holds(page, "Persons of the test examples</th><td>60.0 %</td><td>50.0 %</td><td>50.0 %</td>"));
+  CHECK_FALSE(holds(page, "nan"));
+}
+
+TEST_CASE("of many clients a report names those that answered least") {
+  run_record record = small_record();
+  record.history.resize(2);
+  for (std::uint32_t id = 1; id <= 100; ++id) {
+    record.clients.push_back({.id = id, .rows = 1});
+    for (auto& round : record.history) round.asked.push_back({.id = id});
+  }
+  record.history[1].asked[76].missing = "late";
+  const std::string page = page_of(record);
+  CHECK(holds(page, "Of 100 clients those 24 that answered least."));
+  CHECK(holds(page, "<title>Client 77: missing</title>"));
+  CHECK_FALSE(holds(page, "Client 78:"));
+  CHECK(unbalanced(page) == "");
+}
+
+TEST_CASE("a report of a run that goes on says how far it is") {
+  run_record record = small_record();
+  record.progress = progress_text("Round", 7, 50, 41.5);
+  CHECK(holds(page_of(record), "Round 7 of 50, 0:42 left."));
+  CHECK(progress_text("Round", 7, 50, unmeasured) == "Round 7 of 50.");
+}
+
+TEST_CASE("a federation that is compared with nothing has no line for it") {
+  run_record record = small_record();
+  record.central = {.accuracy = unmeasured};
+  record.alone.clear();
+  const std::string page = page_of(record);
+  CHECK_FALSE(holds(page, "Central"));
+  CHECK(holds(page, "Federated"));
+}

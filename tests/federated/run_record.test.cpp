@@ -2,7 +2,9 @@
 
 #include <privet/federated/run_record.hpp>
 
+#include <cmath>
 #include <limits>
+#include <map>
 #include <set>
 #include <string>
 
@@ -60,7 +62,8 @@ TEST_CASE("a run record becomes one object of known members") {
 
 TEST_CASE("a model in a run record carries its metrics for every class") {
   const json model = to_json(small_record())["federated"];
-  CHECK(keys(model) == std::set<std::string>{"name", "accuracy", "macro_f1", "log_loss", "seconds", "classes"});
+  CHECK(keys(model) ==
+        std::set<std::string>{"name", "accuracy", "macro_f1", "log_loss", "seconds", "classes"});
   CHECK(model["macro_f1"] == .87);
   CHECK(model["log_loss"] == .31);
   REQUIRE(model["classes"].size() == 2);
@@ -113,4 +116,90 @@ TEST_CASE("a round becomes one line of JSON") {
   CHECK(
       json_text(round_line(metrics)) ==
       R"({"accuracy":0.5,"bytes_down":200,"bytes_up":100,"clients":4,"log_loss":1.5,"macro_f1":0.25,"round":3,"seconds":0.125})");
+}
+
+TEST_CASE("a round's line says who took part, what it lost and what is left, and is read again") {
+  round_metrics metrics{.round = 2, .clients = 2, .loss = .5, .seconds_left = 3};
+  metrics.asked = {{.id = 1, .steps = 10, .loss = .25},
+                   {.id = 2, .missing = "client 2: the link is down"},
+                   {.id = 4, .steps = 7}};
+  const json line = round_line(metrics);
+  CHECK(line["loss"] == .5);
+  CHECK(line["seconds_left"] == 3);
+  CHECK(
+      json_text(line["asked"]) ==
+      R"([{"client":1,"loss":0.25,"steps":10},{"client":2,"missing":"client 2: the link is down"},{"client":4,"steps":7}])");
+  CHECK_FALSE(line.contains("given_up"));
+  CHECK(round_line(read_round_line(line, "line")) == line);
+
+  metrics.given_up = "too few";
+  metrics.loss = std::numeric_limits<double>::quiet_NaN();
+  const json none = round_line(metrics);
+  CHECK(none["given_up"] == "too few");
+  CHECK_FALSE(none.contains("loss"));
+  CHECK(round_line(read_round_line(none, "line")) == none);
+  CHECK(round_line(read_round_line(round_line({.round = 1}), "line")) == round_line({.round = 1}));
+}
+
+TEST_CASE("a line of another kind is refused by its place and member") {
+  json line = round_line({.round = 1});
+  line.erase("macro_f1");
+  CHECK_THROWS_WITH(read_round_line(line, "rounds"), "[N004 format] rounds: no member 'macro_f1'");
+  line = round_line({.round = 1});
+  line["asked"] = 3;
+  CHECK_THROWS_WITH(read_round_line(line, "rounds"), "[N004 format] rounds: asked is no list");
+  line["asked"] = json::array({json{{"client", "one"}}});
+  CHECK_THROWS_WITH(read_round_line(line, "rounds"),
+                    "[N004 format] rounds: client: got string, expected integer");
+}
+
+TEST_CASE("participation counts who answered, and why the others did not") {
+  std::vector<round_metrics> history(3);
+  history[0].asked = {{.id = 1, .loss = .5},
+                      {.id = 2, .missing = "[N009 message] client 2: gone (client 2)"}};
+  history[1].asked = {{.id = 1}, {.id = 2, .missing = "client 2: gone"}};
+  history[1].given_up = "too few";
+  history[2].asked = {{.id = 2, .loss = .25}, {.id = 12, .missing = "client 1: late"}};
+  const auto part = participation_of(history);
+  REQUIRE(part.size() == 3);
+  CHECK(part.at(1).asked == 2);
+  CHECK(part.at(1).answered == 1);
+  CHECK(part.at(1).loss == .5);
+  CHECK(part.at(1).missed == std::map<std::string, std::size_t>{{"the round was given up", 1}});
+  CHECK(part.at(2).answered == 1);
+  CHECK(part.at(2).loss == .25);
+  CHECK(part.at(2).missed == std::map<std::string, std::size_t>{{"gone", 2}});
+  CHECK(part.at(12).missed.contains("client 1: late")); // of another client: it stays as it is
+}
+
+TEST_CASE("fairness is the mean of the lowest tenth, of one at least") {
+  std::vector<double> twenty;
+  for (int i = 20; i > 0; --i) twenty.push_back(i);
+  twenty.push_back(std::numeric_limits<double>::quiet_NaN());
+  const auto fair = fairness::of(twenty);
+  CHECK(fair.mean == 10.5);
+  CHECK(fair.worst_decile == 1.5);
+  CHECK(fair.least == 1);
+  CHECK(fairness::of({.5, .25}).worst_decile == .25);
+  CHECK(fairness::of({1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11.}).worst_decile == 1.5); // two of eleven
+  CHECK(std::isnan(fairness::of({}).mean));
+}
+
+TEST_CASE("a run record with clients tells how each took part and was served") {
+  run_record record = small_record();
+  record.history = {{.round = 1}};
+  record.history[0].asked = {{.id = 1, .loss = .5}, {.id = 2, .missing = "late"}};
+  record.clients = {{.id = 1, .rows = 10, .accuracy = .75}, {.id = 2, .rows = 20, .accuracy = .5}};
+  record.people = {{"person 3", .25}, {"person 4", .75}};
+  const json run = to_json(record);
+  CHECK(json_text(run["clients"][0]) ==
+        R"({"accuracy":0.75,"answered":1,"asked":1,"client":1,"loss":0.5,"missed":{},"rows":10})");
+  CHECK(json_text(run["clients"][1]) ==
+        R"({"accuracy":0.5,"answered":0,"asked":1,"client":2,"missed":{"late":1},"rows":20})");
+  CHECK(json_text(run["fairness"]["clients"]) == R"({"least":0.5,"mean":0.625,"worst_decile":0.5})");
+  CHECK(json_text(run["fairness"]["people"]) == R"({"least":0.25,"mean":0.5,"worst_decile":0.25})");
+  record.clients[0].accuracy = record.clients[1].accuracy = std::numeric_limits<double>::quiet_NaN();
+  const json quiet = to_json(record);
+  CHECK_FALSE(quiet["clients"][0].contains("accuracy"));
+  CHECK_FALSE(quiet["fairness"].contains("clients"));
 }

@@ -123,6 +123,31 @@ TEST_CASE("SCAFFOLD: a client that is asked for a round again gives the same ans
   CHECK(with.train(0).body == first); // round 0 begins anew
 }
 
+TEST_CASE(
+    "SCAFFOLD: on a schedule the control variate is the gradient still, whatever the rate of the round") {
+  const auto after = [](const scaffold_recipe<>& how, std::size_t round) {
+    const offices one{test::model_of_tests, {test::four_data_sets()[0]}, how, 5};
+    aggregation_server server{scaffold{}, {.seed = 5}};
+    server.open(one.links(), one.model());
+    const auto before = test::copy_weights(server.weights());
+    server.round(round);
+    auto moved = test::copy_weights(server.weights());
+    for (std::size_t i = 0; i < moved.size(); ++i) moved[i] -= before[i];
+    return std::pair{moved, server.aggregator_memory()};
+  };
+  scaffold_recipe<> how{.learning_rate = 0.1, .epochs = 1, .batch = 1000}; // one step a round
+  const auto [far, gradient] = after(how, 0);
+  how.schedule = {.steps = 4};
+  const auto [near, same] = after(how, 2); // at half of the rate
+  const auto [stayed, unknown] = after(how, 4);
+  for (std::size_t i = 0; i < far.size(); ++i) {
+    CHECK(std::abs(near[i] - far[i] / 2) <= 1e-6);
+    CHECK(std::abs(same[i] - gradient[i]) <= 1e-5);
+    CHECK(stayed[i] == 0);
+    CHECK(unknown[i] == 0);
+  }
+}
+
 TEST_CASE("SCAFFOLD: a run that is taken up goes on to the same bits") {
   const auto start = [](aggregation_server<scaffold>& server, const offices& all) {
     server.open(all.links(), all.model());

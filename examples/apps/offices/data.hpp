@@ -71,12 +71,35 @@ inline privet::train_test<float> split_study(const settings& s, privet::dataset<
   return split;
 }
 
+/// The rows of each class are dealt in turn to the offices that name it.
+inline privet::partition share_labels(std::span<const std::int32_t> labels, std::size_t classes,
+                                      const std::vector<std::vector<std::size_t>>& named) {
+  using namespace privet;
+  std::vector<std::vector<std::size_t>> takers(classes);
+  for (std::size_t k = 0; k < named.size(); ++k)
+    for (const auto label : named[k]) {
+      require(label < classes, fault::argument, "--partition labels: office ", k + 1, " has class ", label,
+              ", the data has ", classes);
+      takers[label].push_back(k);
+    }
+  partition parts(named.size());
+  std::vector<std::size_t> turn(classes);
+  for (std::uint32_t i = 0; i < labels.size(); ++i) {
+    const auto label = static_cast<std::size_t>(labels[i]);
+    require(!takers[label].empty(), fault::argument, "--partition labels: no office has class ", label);
+    parts[takers[label][turn[label]++ % takers[label].size()]].push_back(i);
+  }
+  return parts;
+}
+
 inline std::vector<std::vector<std::uint32_t>> share_out(const settings& s,
                                                          const privet::dataset<float>& train) {
   using namespace privet;
   replayable_random source(s.seed, stream_id(purpose::partitioning));
   if (s.partition == "stratified") return partition_stratified(train.labels, s.offices);
   if (s.partition == "majority") return partition_majority_label(train.labels, s.offices, 0.8, source);
+  if (s.partition.starts_with("labels"))
+    return share_labels(train.labels, train.classes(), labels_of(s.partition));
   if (s.partition == "pick-two") return partition_pick_two(train.labels, s.offices, source);
   if (s.partition == "subject") {
     require(!train.groups.empty(), fault::argument,

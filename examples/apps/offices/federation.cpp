@@ -4,6 +4,7 @@
 #include <privet/federated/encrypted_office.hpp>
 #include <privet/federated/encrypted_server.hpp>
 #include <privet/federated/key_authority.hpp>
+#include <privet/federated/unreliable.hpp>
 #include <privet/federated/wire_dump.hpp>
 
 namespace apps {
@@ -150,8 +151,17 @@ void train_federated(const settings& s, const study& data, std::size_t threads, 
   } else {
     offices four(model);
     for (auto& party : parties) four.add(std::move(party));
+    // A client that fails does so before, while or after it trains.
+    const unreliable world{
+        .before = s.drop_outs / 3, .during = s.drop_outs / 3, .after = s.drop_outs / 3, .seed = s.seed};
+    std::vector<std::unique_ptr<unreliable_link>> weak;
+    std::vector<transport*> ends;
+    for (std::uint32_t id = 1; id <= four.size(); ++id)
+      ends.push_back(weak.emplace_back(std::make_unique<unreliable_link>(*four.links()[id - 1], world, id,
+                                                                         data.offices[id - 1].rows()))
+                         .get());
     with_server(s, run, threads, [&]<class Server>(Server&& server) {
-      const auto links = wire_folder.empty() ? four.links() : wire.watch(four.links());
+      const auto links = wire_folder.empty() ? std::span<transport* const>(ends) : wire.watch(ends);
       run_rounds(s, data, model, clear_federation<Server>{server, links}, run, after_round);
     });
   }

@@ -111,46 +111,6 @@ auto with_private_recipe(const settings& s, double noise_multiplier, privet::pay
   });
 }
 
-/// What each office does, and the noise that keeps it within the budget: of its own, or, when it is shared, of
-/// the office that needs most.
-inline std::vector<private_plan> plans_for(const settings& s, const privet::network& model,
-                                           const std::vector<privet::dataset<float>>& offices) {
-  using namespace privet;
-  std::vector<private_plan> plans;
-  const auto training = [&](double noise, const dataset<float>& rows, auto&& f) {
-    return with_private_recipe(s, noise, {}, [&](const auto& recipe) {
-      return f(recipe.template training<simd::default_arch>(model, rows, s.seed, 1));
-    });
-  };
-  double most = 0;
-  for (const auto& rows : offices) {
-    auto& plan = plans.emplace_back();
-    pld_accountant before;
-    if (const auto scaling = scaling_of(s)) {
-      plan.events.push_back(scaling->event(rows.columns()));
-      before.compose(plan.events.back());
-    }
-    plan.noise_multiplier = training(1, rows, [&](const auto& t) {
-      auto all = t.event();
-      all.count *= s.rounds;
-      const double effective = noise_multiplier_for(all, s.epsilon, s.delta, before);
-      if constexpr (requires { t.chain().encoding(); })
-        return t.chain().encoding().asked_for(effective, t.sum_of_one());
-      else
-        return gaussian::asked_for(effective, t.sum_of_one());
-    });
-    most = std::max(most, plan.noise_multiplier);
-  }
-  for (std::size_t k = 0; k < plans.size(); ++k) {
-    auto& plan = plans[k];
-    if (s.shares_noise()) plan.noise_multiplier = most;
-    plan.events.push_back(
-        training(plan.noise_multiplier, offices[k], [](const auto& t) { return t.event(); }));
-    plan.events.back().count *= s.rounds;
-  }
-  return plans;
-}
-
 /// The account of one office: a file beside the results, or where --ledgers says.
 inline privet::ledger open_account(const settings& s, const std::filesystem::path& folder, std::size_t office,
                                    const privet::dataset<float>& rows, const private_plan& plan,

@@ -48,6 +48,13 @@ struct settings {
   double momentum_correction = 0;
   std::size_t warm_up = 0; ///< rounds
   bool encodes() const noexcept { return !upload.empty(); }
+
+  std::string strategy = "fedavg"; ///< what the server makes of updates
+  double server_lr = 0, server_momentum = 0, trim = 0, norm_bound = 0, fairness = 0;
+  std::size_t attackers = 0, keep = 0;
+  double proximal = 0;    ///< strength of the pull towards the weights received; FedProx
+  double drop_outs = 0;   ///< share of the offices that fail in a round
+  std::size_t quorum = 0; ///< updates that make a round; 0: all
 };
 
 /// What `--upload` says, taken apart.
@@ -92,6 +99,34 @@ inline std::pair<upload_words, std::string> read_upload(const std::string& text)
                  : "'" + text + "': a number has 8 or 4 bits" + (sparse ? ", or 32" : "; one bit is 'sign'")};
 }
 inline upload_words upload_of(const std::string& text) { return read_upload(text).first; }
+
+/// What `--strategy` knows, and the numbers that each takes.
+struct strategy_words {
+  std::string name;
+  std::vector<std::string> takes{}; ///< options
+  double server_lr = 1;             ///< unless said otherwise
+};
+inline const std::vector<strategy_words>& strategies() {
+  static const std::vector<strategy_words> all = {
+      {"fedavg"},
+      {"fedavgm", {"--server-lr", "--server-momentum"}, 0.5},
+      {"fedadam", {"--server-lr", "--server-momentum"}, 0.01},
+      {"fedyogi", {"--server-lr", "--server-momentum"}, 0.01},
+      {"fedadagrad", {"--server-lr"}, 0.01},
+      {"fednova"},
+      {"q-fedavg", {"--fairness"}},
+      {"scaffold", {"--server-lr"}},
+      {"class-aware"},
+      {"median"},
+      {"trimmed-mean", {"--trim-fraction"}},
+      {"geometric-median"},
+      {"krum", {"--attackers"}},
+      {"multi-krum", {"--attackers", "--keep"}},
+      {"bulyan", {"--attackers"}},
+      {"norm-bound", {"--norm-bound"}},
+  };
+  return all;
+}
 
 /// Chosen on validation subjects, never on test subjects; docs/offices.md says how.
 struct recipe {
@@ -146,7 +181,18 @@ inline privet::json to_json(const settings& s) {
           {"key_bits", s.key_bits},
           {"upload", s.upload},
           {"momentum_correction", s.momentum_correction},
-          {"warm_up", s.warm_up}};
+          {"warm_up", s.warm_up},
+          {"strategy", s.strategy},
+          {"server_lr", s.server_lr},
+          {"server_momentum", s.server_momentum},
+          {"attackers", s.attackers},
+          {"keep", s.keep},
+          {"trim", s.trim},
+          {"norm_bound", s.norm_bound},
+          {"fairness", s.fairness},
+          {"proximal", s.proximal},
+          {"drop_outs", s.drop_outs},
+          {"quorum", s.quorum}};
 }
 
 /// Throws when a member is missing or of another type.
@@ -168,11 +214,17 @@ inline settings settings_from(const privet::json& j) {
       read("rate", s.rate), read("column_bound", s.column_bound), read("noise", s.noise),
       read("samples", s.samples), read("aggregation", s.aggregation), read("key_bits", s.key_bits);
   read("upload", s.upload), read("momentum_correction", s.momentum_correction), read("warm_up", s.warm_up);
+  read("strategy", s.strategy), read("server_lr", s.server_lr), read("server_momentum", s.server_momentum),
+      read("attackers", s.attackers), read("keep", s.keep), read("trim", s.trim);
+  read("norm_bound", s.norm_bound), read("fairness", s.fairness), read("proximal", s.proximal),
+      read("drop_outs", s.drop_outs), read("quorum", s.quorum);
   privet::require(s.upload.empty() || read_upload(s.upload).second.empty(), privet::fault::state,
                   "checkpoint settings: upload ", privet::in_quotes(s.upload));
   privet::require(s.offices > 0 && s.rounds > 0 && s.local_epochs > 0 && s.batch > 0, privet::fault::state,
                   "checkpoint settings: ", s.offices, " offices, ", s.rounds, " rounds, ", s.local_epochs,
                   " local epochs, batch ", s.batch, "; expected at least 1 of each");
+  privet::require(std::ranges::find(strategies(), s.strategy, &strategy_words::name) != strategies().end(),
+                  privet::fault::state, "checkpoint settings: strategy ", privet::in_quotes(s.strategy));
   return s;
 }
 
@@ -183,6 +235,9 @@ struct options {
   std::optional<std::size_t> rounds, local_epochs, batch;
   std::string privacy;
   std::optional<double> column_bound, clip, rate;
+  std::optional<double> server_lr, server_momentum, trim, norm_bound, fairness;
+  std::optional<std::size_t> attackers, keep, quorum;
+  bool federation_only = false;
   std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
   std::string out = "offices-run", json, resume, ledgers, wire_dump;
 };
@@ -194,14 +249,39 @@ inline std::string guess_kind(const std::string& data) {
   return "uci-har";
 }
 
-/// A partition's name, with Dirichlet's number after a colon.
+/// The classes of each office, of 'labels:0,1/2,3'; empty if it does not read like that.
+inline std::vector<std::vector<std::size_t>> labels_of(const std::string& text) {
+  std::vector<std::vector<std::size_t>> all(1);
+  const char* at = text.data() + text.find(':') + 1;
+  const char* const end = text.data() + text.size();
+  for (;; ++at) {
+    std::size_t label = 0;
+    const auto read = std::from_chars(at, end, label);
+    if (read.ec != std::errc()) return {};
+    all.back().push_back(label);
+    at = read.ptr;
+    if (at == end) return all;
+    if (*at == '/')
+      all.emplace_back();
+    else if (*at != ',')
+      return {};
+  }
+}
+
+/// A partition's name, with Dirichlet's number or the classes of each office after a colon.
 inline std::string check_partition(std::string& text) {
-  static const std::vector<std::string> known = {"subject", "stratified", "majority", "pick-two",
-                                                 "dirichlet"};
+  static const std::vector<std::string> known = {"subject",  "stratified", "majority",
+                                                 "pick-two", "dirichlet",  "labels"};
   const auto colon = text.find(':');
   const auto name = text.substr(0, colon);
   if (std::ranges::find(known, name) == known.end())
     return "'" + name + "' is not known, the nearest is '" + nearest(name, known) + "'";
+  if (name == "labels") {
+    if (colon == std::string::npos)
+      return "'labels' needs the classes of each office, as in 'labels:0,1/2,3'";
+    return labels_of(text).empty() ? "'" + text + "' must name classes by number, as in 'labels:0,1/2,3'"
+                                   : "";
+  }
   if (name != "dirichlet") return colon == std::string::npos ? "" : "'" + name + "' takes no number";
   if (colon == std::string::npos) return "'dirichlet' needs its alpha, as in 'dirichlet:0.3'";
   double alpha = 0;
@@ -241,8 +321,10 @@ inline int read_options(int count, char** words, options& o) {
   app.add_option("--offices", s.offices, "how many offices share the data")
       ->check(positive)
       ->capture_default_str();
-  app.add_option("--partition", s.partition,
-                 "how they share it: subject, stratified, majority, pick-two, dirichlet:ALPHA")
+  app.add_option(
+         "--partition", s.partition,
+         "how they share it: subject, stratified, majority, pick-two, dirichlet:ALPHA, or which classes "
+         "each has, as in labels:0,1/2,3")
       ->check(CLI::Validator(check_partition, "NAME"));
   app.add_option("--wearers", s.wearers, "generated data: how many people")
       ->check(positive)
@@ -307,6 +389,33 @@ inline int read_options(int count, char** words, options& o) {
       ->check(number_from(0, 0.999));
   app.add_option("--warm-up", s.warm_up,
                  "with --upload top-k: rounds in which the fraction falls to it from a quarter");
+  std::vector<std::string> known;
+  for (const auto& one : strategies()) known.push_back(one.name);
+  app.add_option("--strategy", s.strategy, "what the server makes of the offices' updates")
+      ->check(one_of(known))
+      ->capture_default_str();
+  app.add_option("--server-lr", o.server_lr, "rate of the server's optimiser, and of scaffold's server")
+      ->check(number_from(1e-12, 1e6));
+  app.add_option("--server-momentum", o.server_momentum, "momentum of the server's optimiser")
+      ->check(number_from(0, 1));
+  app.add_option("--attackers", o.attackers,
+                 "krum, multi-krum, bulyan: offices that may lie (as many as it withstands)");
+  app.add_option("--keep", o.keep, "multi-krum: updates that are averaged (as many as it can)")
+      ->check(positive);
+  app.add_option("--trim-fraction", o.trim, "trimmed-mean: share of the offices cut at either end (0.25)")
+      ->check(number_from(0, 0.5));
+  app.add_option("--norm-bound", o.norm_bound, "norm-bound: l2 norm that an update is cut to (1)")
+      ->check(number_from(1e-12, 1e6));
+  app.add_option("--fairness", o.fairness, "q-fedavg: the power q of its loss that an office counts by (1)")
+      ->check(number_from(0, 100));
+  app.add_option("--proximal", s.proximal, "FedProx: strength of the pull towards the weights of the round")
+      ->check(number_from(0, 1e6));
+  app.add_option("--drop-outs", s.drop_outs, "share of the offices that fail in a round, others each time")
+      ->check(number_from(0, 1));
+  app.add_option("--quorum", o.quorum,
+                 "updates that make a round (all; with --drop-outs the fewest that the strategy works with)")
+      ->check(positive);
+  app.add_flag("--federation-only", o.federation_only, "leave out the models to compare with");
   app.add_option("--wire-dump", o.wire_dump, "write every message that the server sees into this folder");
   app.add_option("--ledgers", o.ledgers,
                  "private: folder where the offices' privacy ledgers lie (the one of --out)");
@@ -320,13 +429,13 @@ inline int read_options(int count, char** words, options& o) {
   app.add_option("--json", o.json, "also write the whole record to this file");
   app.add_option("--resume", o.resume,
                  "continue the run whose checkpoint lies in this folder; takes only --threads, --json, "
-                 "--ledgers and --wire-dump beside it");
+                 "--ledgers, --wire-dump and --federation-only beside it");
   if (const int status = parse(app, count, words); status >= 0) return status;
   if (o.resume.empty()) return -1;
   for (const auto* option : app.get_options())
-    if (const auto& name = option->get_name(); option->count() > 0 && name != "--resume" &&
-                                               name != "--threads" && name != "--json" &&
-                                               name != "--ledgers" && name != "--wire-dump") {
+    if (const auto& name = option->get_name();
+        option->count() > 0 && name != "--resume" && name != "--threads" && name != "--json" &&
+        name != "--ledgers" && name != "--wire-dump" && name != "--federation-only") {
       std::cerr << "--resume takes its settings from the checkpoint, so " << name
                 << " cannot be given beside it\n";
       return 2;
@@ -403,6 +512,66 @@ inline void check_upload(const settings& s) {
                   "--momentum-correction does not go with --privacy");
 }
 
+/// Throws unless the strategy takes what was said of it, and goes with the rest.
+inline void complete_strategy(const options& o, settings& s) {
+  using privet::fault;
+  const auto& known = *std::ranges::find(strategies(), s.strategy, &strategy_words::name);
+  const auto number = [&](const std::string& option, const auto& said, auto& into, auto otherwise) {
+    const bool takes = std::ranges::find(known.takes, option) != known.takes.end();
+    if (said && !takes) {
+      std::string others;
+      for (const auto& one : strategies())
+        if (std::ranges::find(one.takes, option) != one.takes.end())
+          others += (others.empty() ? "" : ", ") + one.name;
+      privet::fail(fault::argument, option, " does not go with --strategy ", s.strategy, ", it belongs to ",
+                   others);
+    }
+    if (takes) into = said ? *said : static_cast<std::remove_cvref_t<decltype(into)>>(otherwise);
+  };
+  number("--server-lr", o.server_lr, s.server_lr, known.server_lr);
+  number("--server-momentum", o.server_momentum, s.server_momentum, 0.9);
+  const std::size_t spare = s.offices > 3 ? s.offices - 3 : 0; // what the rule withstands of so many
+  number("--attackers", o.attackers, s.attackers, spare / (s.strategy == "bulyan" ? 4 : 2));
+  number("--trim-fraction", o.trim, s.trim, 0.25);
+  number("--norm-bound", o.norm_bound, s.norm_bound, 1.0);
+  number("--fairness", o.fairness, s.fairness, 1.0);
+  number("--keep", o.keep, s.keep, s.offices > s.attackers + 2 ? s.offices - s.attackers - 2 : 1);
+  const auto alone = [&](const char* other, const char* why) {
+    privet::fail(fault::argument, "--strategy ", s.strategy, " does not go with ", other, ": ", why);
+  };
+  if (s.strategy != "fedavg") {
+    if (s.is_encrypted())
+      alone("--aggregation paillier or threshold-paillier",
+            "over ciphertexts the offices run fedavg: other rules read single updates, or keep a memory at "
+            "the server");
+    if (s.shares_noise())
+      alone("--noise shared", "a round is one sum of shares, and one step of their optimiser");
+  }
+  if (s.is_private()) {
+    if (s.strategy == "q-fedavg") alone("--privacy", "private offices do not tell their loss");
+    if (s.strategy == "class-aware")
+      alone("--privacy", "private offices do not tell how many rows a class has");
+    if (s.strategy == "scaffold")
+      alone("--privacy", "control variates are gradients of the rows, sent without noise");
+    privet::require(s.proximal == 0, fault::argument, "--proximal does not go with --privacy");
+  }
+  if (s.strategy == "scaffold") {
+    if (s.encodes()) alone("--upload", "an update holds a control variate too, which is sent whole");
+    privet::require(
+        s.proximal == 0, fault::argument,
+        "--proximal does not go with --strategy scaffold: both hold offices back, and scaffold reckons "
+        "with plain descent");
+  }
+  if (s.strategy == "fednova" || s.strategy == "scaffold" || s.strategy == "q-fedavg")
+    privet::require(s.optimizer == "sgd", fault::argument, "--strategy ", s.strategy,
+                    " reckons with the steps of descent: it knows --optimizer sgd, not ", s.optimizer);
+  if (s.drop_outs > 0 || o.quorum)
+    privet::require(!s.is_encrypted() && !s.shares_noise(), fault::argument,
+                    o.quorum ? "--quorum" : "--drop-outs", " does not go with ",
+                    s.is_encrypted() ? "--aggregation " + s.aggregation : "--noise shared",
+                    ": every office has its part in each sum");
+}
+
 /// Fills what was not said from the recipe of the kind. Throws on a contradiction.
 inline settings complete(const options& o) {
   settings s = o.chosen;
@@ -438,6 +607,11 @@ inline settings complete(const options& o) {
   s.weight_decay = o.weight_decay.value_or(s.weight_decay);
   s.smoothing = o.smoothing.value_or(s.smoothing);
   check_upload(s);
+  complete_strategy(o, s);
+  if (s.partition.starts_with("labels"))
+    privet::require(labels_of(s.partition).size() == s.offices, fault::argument, "--partition ", s.partition,
+                    " names the classes of ", labels_of(s.partition).size(), " offices, --offices is ",
+                    s.offices);
   return s;
 }
 

@@ -3,12 +3,14 @@
 
 #include "../support/stopwatch.hpp"
 #include "privacy.hpp"
+#include "strategy.hpp"
 #include "upload.hpp"
 
 #include <privet/federated/checkpoint.hpp>
 #include <privet/federated/decoded_uploads.hpp>
 #include <privet/federated/run_record.hpp>
 #include <privet/optim/adam.hpp>
+#include <privet/optim/proximal.hpp>
 #include <privet/optim/rmsprop.hpp>
 #include <privet/optim/schedule.hpp>
 #include <privet/optim/weight_decay.hpp>
@@ -30,17 +32,22 @@ inline privet::network model_of(const settings& s, const privet::schema& schema)
   return privet::network(std::move(layers));
 }
 
-/// Calls `f` with what an office of so many rows runs in a round. A cosine reaches zero at the end
-/// of the last round, so its length depends on the office's rows.
+/// The rate of an office over all rounds. A cosine reaches zero at the end of the last, so its length depends on the
+/// office's rows.
+inline privet::cosine_rate schedule_of(const settings& s, std::size_t rows) {
+  return {.steps = s.rounds * s.local_epochs * ((rows + s.batch - 1) / s.batch),
+          .floor = s.cosine ? 0.0 : 1.0};
+}
+
+/// Calls `f` with what an office of so many rows runs in a round, `pull` strongly towards the weights it began with.
 template <class F>
-auto with_recipe(const settings& s, std::size_t rows, F&& f) {
+auto with_recipe(const settings& s, std::size_t rows, double pull, F&& f) {
   using namespace privet;
-  const std::size_t steps = s.rounds * s.local_epochs * ((rows + s.batch - 1) / s.batch);
   const auto call = [&](auto optimizer) {
-    return f(local_recipe<decltype(chain(average_over_batch{}, weight_decay{}, optimizer, cosine_rate{}))>{
-        chain(average_over_batch{}, weight_decay{.rate = s.weight_decay}, optimizer,
-              cosine_rate{.steps = steps, .floor = s.cosine ? 0.0 : 1.0}),
-        s.local_epochs, s.batch, softmax_cross_entropy{.smoothing = s.smoothing}});
+    const auto taken = chain(average_over_batch{}, privet::weight_decay{.rate = s.weight_decay},
+                             proximal{.strength = pull}, optimizer, schedule_of(s, rows));
+    return f(local_recipe<std::remove_const_t<decltype(taken)>>{
+        taken, s.local_epochs, s.batch, softmax_cross_entropy{.smoothing = s.smoothing}});
   };
   if (s.optimizer == "adam") return call(adam{.learning_rate = s.lr});
   if (s.optimizer == "rmsprop") return call(rmsprop{.learning_rate = s.lr});
@@ -62,31 +69,9 @@ inline void score(privet::model_result& result, const privet::network& model,
 
 /// Trains on one party's rows as many epochs as the federation does, scaled by that party's own
 /// numbers; the optimiser's state goes on from round to round.
-inline privet::model_result train_in_one_place(const settings& s, std::string name,
-                                               privet::dataset<float> rows, privet::dataset<float> test,
-                                               std::uint32_t client, const tick& after_round) {
-  using namespace privet;
-  const stopwatch watch;
-  if (s.standardise) {
-    const auto scale = standardiser::fit(rows);
-    rows = scale.apply(std::move(rows));
-    test = scale.apply(std::move(test));
-  }
-  const auto model = model_of(s, rows.schema);
-  auto p = initialise<float>(model, s.seed);
-  model_result result{.name = std::move(name)};
-  with_recipe(s, rows.rows(), [&](const auto& recipe) {
-    local_training training(model, recipe.loss, recipe.steps, recipe.epochs, recipe.batch, rows.rows(),
-                            s.seed, client);
-    for (std::size_t r = 0; r < s.rounds; ++r) {
-      training.resume(p, rows.view(), rows.labels, r);
-      score(result, model, p, test);
-      after_round();
-    }
-  });
-  result.seconds = watch.seconds();
-  return result;
-}
+privet::model_result train_in_one_place(const settings& s, std::string name, privet::dataset<float> rows,
+                                        privet::dataset<float> test, std::uint32_t client,
+                                        const tick& after_round);
 
 /// Rounds that are done, and all that is needed to do the next.
 struct federated_run {
@@ -101,58 +86,23 @@ struct federated_run {
   std::vector<float> memories; ///< of the offices, one after another, where their uploads have one
   double noise_multiplier = 1; ///< of the offices, where they share it
   std::string stopped;         ///< why rounds were left out
+  std::vector<privet::client_record> clients;
+  std::vector<std::pair<std::string, double>> people;          ///< accuracy on each test person
   std::vector<std::pair<std::string, std::string>> encryption; ///< what is to be said of it; empty in clear
 };
 
-/// What the optimiser of the sum remembered after the last round.
+/// What the server's optimiser remembered after the last round. It has made a step in each that came to something.
 inline privet::chain_state<float> optimizer_of(const federated_run& run) {
-  return {std::as_const(run.weights).shared().size(), run.metrics.size(),
+  const auto steps = std::ranges::count_if(run.metrics, [](const auto& m) { return m.given_up.empty(); });
+  return {std::as_const(run.weights).shared().size(), static_cast<std::uint64_t>(steps),
           privet::aligned_vector<float>(run.optimizer.begin(), run.optimizer.end())};
 }
 
 /// One office for each part of the data. Private ones pay from their ledgers, which lie in `folder`.
-inline std::vector<std::unique_ptr<privet::participant>> make_offices(const settings& s, const study& data,
-                                                                      const privet::network& model,
-                                                                      federated_run& run,
-                                                                      const std::filesystem::path& folder) {
-  using namespace privet;
-  std::vector<std::unique_ptr<participant>> parties;
-  run.ledgers.clear();
-  std::vector<private_plan> plans;
-  if (s.is_private()) {
-    plans = plans_for(s, model, data.offices);
-    run.noise_multiplier = plans[0].noise_multiplier;
-  }
-  for (std::size_t k = 0; k < data.offices.size(); ++k) {
-    const auto& rows = data.offices[k];
-    const auto add_office = [&]<class Recipe>(const Recipe& recipe) {
-      parties.push_back(
-          std::make_unique<office<Recipe>>(static_cast<std::uint32_t>(k + 1), rows, recipe, s.seed));
-    };
-    const auto add = [&](const auto& recipe) { with_upload(s, recipe, add_office); };
-    if (!s.is_private()) {
-      with_recipe(s, rows.rows(), add);
-      continue;
-    }
-    const auto& plan = plans[k];
-    run.heads.resize(data.offices.size());
-    const auto account = std::make_shared<ledger>(open_account(s, folder, k + 1, rows, plan, run.heads[k]));
-    run.ledgers.push_back(account);
-    const payment pay = [account](const privacy_event& e, std::string_view what) {
-      return account->debit(e, what);
-    };
-    with_private_recipe(s, plan.noise_multiplier, pay, add);
-  }
-  run.parties.clear();
-  const std::size_t each = run.memories.size() / parties.size();
-  for (std::size_t k = 0; k < parties.size(); ++k) {
-    run.parties.push_back(parties[k].get());
-    if (each == 0) continue;
-    const auto own = std::span(run.memories).subspan(k * each, each);
-    parties[k]->restore({own.begin(), own.end()});
-  }
-  return parties;
-}
+std::vector<std::unique_ptr<privet::participant>> make_offices(const settings& s, const study& data,
+                                                               const privet::network& model,
+                                                               federated_run& run,
+                                                               const std::filesystem::path& folder);
 
 /// Why a round cannot be paid for; empty when it can.
 inline std::string unpaid(const settings& s, const federated_run& run) {
@@ -171,16 +121,7 @@ inline privet::json to_json(const std::vector<privet::round_metrics>& metrics) {
 }
 inline std::vector<privet::round_metrics> metrics_from(const privet::json& lines) {
   std::vector<privet::round_metrics> all;
-  for (const auto& line : lines) {
-    const auto read = [&]<class T>(const char* name, T& into) {
-      into = privet::read_member<T>(line, name, "checkpoint metrics").value();
-    };
-    auto& m = all.emplace_back();
-    read("round", m.round), read("accuracy", m.accuracy), read("macro_f1", m.macro_f1),
-        read("log_loss", m.log_loss);
-    read("clients", m.clients), read("bytes_up", m.bytes_up), read("bytes_down", m.bytes_down),
-        read("seconds", m.seconds);
-  }
+  for (const auto& line : lines) all.push_back(privet::read_round_line(line, "checkpoint metrics"));
   return all;
 }
 
@@ -214,17 +155,63 @@ struct clear_federation {
 template <class F>
 void with_server(const settings& s, const federated_run& run, std::size_t threads, F&& f) {
   using namespace privet;
-  const server_options how{.standardise = s.standardise,
+  const server_options how{.quorum = s.quorum,
+                           .standardise = s.standardise,
                            .least_deviation = least_deviation(s),
                            .seed = s.seed,
                            .threads = threads};
-  if (s.encodes()) return f(aggregation_server(decoded_uploads{}, how));
-  if (!s.shares_noise()) return f(aggregation_server(fedavg{}, how));
-  with_shared_sum(s, run.noise_multiplier, [&](const auto& sum) { f(aggregation_server(sum, how)); });
+  if (s.shares_noise())
+    return with_shared_sum(s, run.noise_multiplier,
+                           [&](const auto& sum) { f(aggregation_server(sum, how)); });
+  if (s.strategy == "scaffold") return f(aggregation_server(sending_rule{rule_of(s)}, how));
+  const auto with_rule = [&](const auto& rule) {
+    if (s.encodes()) return f(aggregation_server(decoded_uploads(rule), how));
+    f(aggregation_server(rule, how));
+  };
+  if (s.strategy == "class-aware") return with_rule(class_weighing_rule{rule_of(s)});
+  with_rule(rule_of(s));
+}
+
+/// What there is to say of a round besides its scores. Losses of private offices are none: they send zeros.
+inline privet::round_metrics metrics_of(const settings& s, const privet::round_report& report) {
+  privet::round_metrics m{.round = report.round, .clients = report.clients};
+  if (!s.is_private() && !s.is_encrypted()) m.loss = report.loss;
+  for (const auto& c : report.asked) {
+    auto& one =
+        m.asked.emplace_back(privet::client_metrics{.id = c.id, .steps = c.steps, .missing = c.missing});
+    if (!s.is_private() && c.missing.empty()) one.loss = c.loss;
+  }
+  return m;
+}
+
+/// How the last model serves each office and each person of the test rows. How it fits the rows of an office is
+/// nobody's business in a private run.
+inline void look_around(const settings& s, const study& data, const privet::network& model,
+                        const privet::standardiser* scale, const privet::dataset<float>& test,
+                        federated_run& run) {
+  using namespace privet;
+  const auto accuracy_on = [&](const dataset<float>& rows) {
+    return evaluate(model, run.weights, rows).confusion.accuracy();
+  };
+  // Encrypting offices all have their part in every round.
+  for (std::size_t k = 0; k < data.offices.size() && !s.is_encrypted(); ++k) {
+    const auto& rows = data.offices[k];
+    auto& one = run.clients.emplace_back(client_record{
+        static_cast<std::uint32_t>(k + 1), s.protects_persons() ? groups_of(rows).size() : rows.rows()});
+    if (!s.is_private()) one.accuracy = accuracy_on(scale ? scale->apply(rows) : rows);
+  }
+  if (test.groups.empty()) return;
+  for (const auto person : groups_of(test)) {
+    std::vector<std::uint32_t> rows;
+    for (std::uint32_t i = 0; i < test.rows(); ++i)
+      if (test.groups[i] == person) rows.push_back(i);
+    run.people.emplace_back(concat("person ", person), accuracy_on(test.select(rows)));
+  }
 }
 
 /// Runs the rounds that are left of `run`. `after_round` sees the run after each, and may throw; in a private run
-/// also before the first, when the scaling is paid for.
+/// also before the first, when the scaling is paid for. A round without a quorum is given up: it leaves the weights as
+/// they are, and the next begins.
 template <class Federation>
 void run_rounds(const settings& s, const study& data, const privet::network& model, Federation&& federation,
                 federated_run& run, const std::function<void(const privet::network&)>& after_round) {
@@ -245,22 +232,42 @@ void run_rounds(const settings& s, const study& data, const privet::network& mod
     run.scaling = federation.scaling();
     if (done == 0) after_round(model);
   }
-  const auto test = s.standardise ? standardiser::from(federation.scaling()).apply(data.test) : data.test;
+  std::optional<standardiser> scale;
+  if (s.standardise) scale = standardiser::from(federation.scaling());
+  const auto test = scale ? scale->apply(data.test) : data.test;
 
+  const stopwatch all;
   std::uint64_t up = 0, down = 0;
+  const auto one_round = [&](std::size_t r) {
+    try {
+      const auto report = federation.round(r);
+      auto m = metrics_of(s, report);
+      m.bytes_up = report.bytes_up - up, m.bytes_down = report.bytes_down - down;
+      up = report.bytes_up, down = report.bytes_down;
+      return m;
+    } catch (const privet::exception& why) {
+      if (s.quorum == 0 || why.kind() != fault::message) throw;
+      round_metrics m{.round = r + 1, .given_up = why.what()}; // its bytes count in the next
+      for (std::uint32_t id = 1; id <= run.parties.size(); ++id) m.asked.push_back({.id = id});
+      return m;
+    }
+  };
   for (std::size_t r = done; r < s.rounds; ++r) {
     const stopwatch watch;
     run.stopped = unpaid(s, run);
     if (!run.stopped.empty()) break;
-    const auto report = federation.round(r);
+    auto m = one_round(r);
     keep();
     score(run.result, model, run.weights, test);
-    run.metrics.push_back({report.round, run.result.accuracy, run.result.macro_f1, run.result.log_loss,
-                           report.clients, report.bytes_up - up, report.bytes_down - down, watch.seconds()});
-    up = report.bytes_up, down = report.bytes_down;
+    m.accuracy = run.result.accuracy, m.macro_f1 = run.result.macro_f1, m.log_loss = run.result.log_loss;
+    m.seconds = watch.seconds();
+    m.seconds_left =
+        all.seconds() / static_cast<double>(r + 1 - done) * static_cast<double>(s.rounds - r - 1);
+    run.metrics.push_back(std::move(m));
     after_round(model);
   }
   if (run.metrics.size() == done) score(run.result, model, run.weights, test); // nothing was left to do
+  look_around(s, data, model, scale ? &*scale : nullptr, test, run);
 }
 
 /// The whole federated run: what its rounds were, added up.

@@ -165,6 +165,14 @@ inline std::string progress_line(std::string_view name, std::uint64_t done, std:
   return line + tail;
 }
 
+/// The same in words, for a page: "Round 7 of 50, 0:42 left."
+inline std::string progress_text(std::string_view step, std::uint64_t done, std::uint64_t total,
+                                 double seconds_left) {
+  return concat(
+      step, ' ', done, " of ", total,
+      seconds_left >= 0 ? concat(", ", detail::clock_text(seconds_left), " left.") : std::string("."));
+}
+
 /// A job with a name and a known amount of work: `progress_bar{.name = "federated", .total = 25}`.
 struct progress_bar {
   std::string name{};

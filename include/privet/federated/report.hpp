@@ -62,6 +62,7 @@ table{border-collapse:collapse;font-size:.875rem;line-height:1.4}
 .scroll tbody th:first-child{position:sticky;left:0;background:var(--paper)}
 .facts thead th,.facts thead th:first-child{color:var(--soft);vertical-align:bottom}
 .facts td.long{text-align:left;white-space:normal;overflow-wrap:anywhere;width:62%}
+.facts td.why{white-space:normal;min-width:13rem}
 .facts .strong>*{font-weight:600}
 .heat{border-collapse:separate;border-spacing:2px}
 .heat td{min-width:2.5rem;height:2.1rem;padding:0 .3rem;text-align:center;border-radius:3px;background:rgb(var(--heat)/var(--a))}
@@ -313,9 +314,14 @@ struct bar {
   double part;
 };
 
+/// Whether there is something to compare the federation with.
+inline bool compares(const run_record& record) {
+  return record.privacy.empty() && (std::isfinite(record.central.accuracy) || !record.alone.empty());
+}
+
 inline std::vector<bar> bars_of(const run_record& record) {
   std::vector<bar> bars;
-  if (record.privacy.empty())
+  if (compares(record))
     bars.push_back({"central", name_or(record.central, "Central"), record.central.accuracy});
   bars.push_back({"federated", name_or(record.federated, "Federated"), record.federated.accuracy});
   const auto* best = best_alone(record);
@@ -394,10 +400,112 @@ inline std::string models_table(const run_record& record) {
   };
   std::string table = "<table class=\"facts\">\n" +
                       head_row({"Model", "Accuracy", "Macro-F1", "Log loss", "Sent", "Received", "Time"});
-  if (record.privacy.empty()) table += row("", "Central", record.central);
+  if (compares(record)) table += row("", "Central", record.central);
   table += row("strong", "Federated", record.federated);
   for (const auto& office : record.alone) table += row("", "Office", office);
   return scrolling("", "Numbers of every model", table + "</tbody></table>\n");
+}
+
+// Who took part --------------------------------------------------------------------------------
+
+/// Clients that fit a drawing or a table; of more, those that answered least.
+inline constexpr std::size_t most_clients = 24;
+
+struct client_line {
+  const client_record* client;
+  participation part;
+};
+inline std::vector<client_line> clients_of(const run_record& record) {
+  const auto took_part = participation_of(record.history);
+  std::vector<client_line> all;
+  for (const auto& client : record.clients) {
+    const auto found = took_part.find(client.id);
+    all.push_back({&client, found == took_part.end() ? participation{} : found->second});
+  }
+  if (all.size() > most_clients) {
+    const auto share = [](const client_line& c) {
+      return c.part.asked ? static_cast<double>(c.part.answered) / static_cast<double>(c.part.asked) : 1;
+    };
+    std::ranges::stable_sort(all, {}, share);
+    all.resize(most_clients);
+  }
+  return all;
+}
+
+/// A row for each client, a column for each round.
+inline std::string strips(const run_record& record, const std::vector<client_line>& lines, const frame& f) {
+  const std::size_t rounds = record.history.size();
+  const double left = f.wide ? 96 : 62, right = f.width - 8, pitch = f.wide ? 20 : 17, thick = pitch - 6;
+  const double cell = (right - left) / static_cast<double>(rounds), gap = cell > 4 ? 1 : 0;
+  const double bottom = pitch * static_cast<double>(lines.size()) + 4;
+  std::string description;
+  for (const auto& line : lines)
+    description += concat(description.empty() ? "" : ", ", "client ", line.client->id, ": ",
+                          line.part.answered, " of ", line.part.asked);
+  std::string out = svg_open(f, "clients", bottom + 26, "Rounds in which each client took part",
+                             concat("Updates of the rounds that asked for one: ", description, "."));
+  for (std::size_t k = 0; k < lines.size(); ++k) {
+    const double y = pitch * static_cast<double>(k) + 4;
+    out +=
+        text_at(left - 10, y + thick - 2, "end plain", concat(f.wide ? "Client " : "", lines[k].client->id));
+    std::string answered, missing, none;
+    for (std::size_t r = 0; r < rounds; ++r) {
+      const auto& round = record.history[r];
+      const auto said = std::ranges::find(round.asked, lines[k].client->id, &client_metrics::id);
+      if (said == round.asked.end()) continue;
+      std::string& into = !said->missing.empty() ? missing : round.given_up.empty() ? answered : none;
+      const std::string wide = px(std::max(cell - gap, 0.5));
+      into += concat('M', px(left + cell * static_cast<double>(r)), ' ', px(y), 'h', wide, 'v', px(thick),
+                     "h-", wide, 'z');
+    }
+    const auto draw = [&](std::string_view kind, std::string_view says, const std::string& path) {
+      if (!path.empty())
+        out += concat("<path class=\"bar ", kind, "\" d=\"", path, "\"><title>Client ", lines[k].client->id,
+                      ": ", says, "</title></path>\n");
+    };
+    draw("federated", concat("answered ", lines[k].part.answered, " of ", lines[k].part.asked), answered);
+    draw("best", "missing", missing);
+    draw("other", "the round was given up", none);
+  }
+  const auto step =
+      static_cast<std::size_t>(std::max(1.0, nice_step(static_cast<double>(rounds) / (f.wide ? 9 : 5))));
+  for (std::size_t round = step; round <= rounds; round += step)
+    out += text_at(left + cell * (static_cast<double>(round) - 0.5), bottom + 18, "tick mid", grouped(round));
+  out += text_at(left - 10, bottom + 18, "tick end", "Round");
+  return out + "</svg>\n";
+}
+
+inline std::string clients_table(const std::vector<client_line>& lines) {
+  std::string table = "<table class=\"facts\">\n" + head_row({"Client", "Rows", "Took part", "Last loss",
+                                                              "Accuracy on its rows", "Missing because"});
+  for (const auto& [client, part] : lines) {
+    std::string why;
+    for (const auto& [reason, count] : part.missed)
+      why += concat(why.empty() ? "" : "; ", escaped(reason), " (", count, ")");
+    table += concat("<tr><th scope=\"row\">", client->id, "</th><td>", grouped(client->rows), "</td><td>",
+                    part.answered, "\u00a0of\u00a0", part.asked, "</td><td>", fixed(part.loss, 3),
+                    "</td><td>", percent(client->accuracy), "</td><td class=\"why\">",
+                    why.empty() ? unknown : why, "</td></tr>\n");
+  }
+  return scrolling("", "How often each client took part", table + "</tbody></table>\n");
+}
+
+inline std::string fairness_table(const run_record& record) {
+  std::vector<double> clients, people;
+  for (const auto& client : record.clients) clients.push_back(client.accuracy);
+  for (const auto& [name, accuracy] : record.people) people.push_back(accuracy);
+  std::string rows;
+  const auto add = [&](std::string_view name, std::vector<double> values) {
+    const auto fair = fairness::of(std::move(values));
+    if (std::isfinite(fair.mean))
+      rows += data_row("", name, {percent(fair.mean), percent(fair.worst_decile), percent(fair.least)});
+  };
+  add("Clients, on their own rows", std::move(clients));
+  add("Persons of the test examples", std::move(people));
+  if (rows.empty()) return {};
+  return scrolling("", "Accuracy among clients and among persons",
+                   "<table class=\"facts\">\n" + head_row({"Among", "Mean", "Worst tenth", "Lowest"}) + rows +
+                       "</tbody></table>\n");
 }
 
 inline int heat_level(double share) {
@@ -462,7 +570,9 @@ inline std::string compared(double ours, double theirs) {
 inline std::string opening(const run_record& record) {
   const double ours = record.federated.accuracy;
   const auto* best = best_alone(record);
-  std::string out = "<p>";
+  std::string out;
+  if (!record.progress.empty()) out += concat("<p class=\"note\">", escaped(record.progress), "</p>\n");
+  out += "<p>";
   if (record.alone.size() == 1) out += "1 office trained a model. ";
   if (record.alone.size() > 1) out += concat(record.alone.size(), " offices trained one model together. ");
   if (std::isfinite(ours)) {
@@ -480,7 +590,7 @@ inline std::string opening(const run_record& record) {
     out += concat("<div class=\"", kind, "\"><dt>", label, "</dt><dd>", percent(value), "</dd></div>\n");
   };
   tile("federated", ours, "Federated");
-  if (record.privacy.empty()) tile("central", record.central.accuracy, "Central: all data in one place");
+  if (compares(record)) tile("central", record.central.accuracy, "Central: all data in one place");
   if (best)
     tile("best", best->accuracy,
          concat("Best office alone: <bdi>", escaped(name_or(*best, "Office")), "</bdi>"));
@@ -500,10 +610,38 @@ inline std::string section(std::string_view title, std::string_view note) {
   return concat("<h2>", title, "</h2>\n<p class=\"note\">", note, "</p>\n");
 }
 
+/// The sections on clients; empty when nothing is known of them.
+inline std::string who_took_part(const run_record& record) {
+  std::string out;
+  if (!record.clients.empty() && !record.history.empty()) {
+    const auto lines = clients_of(record);
+    std::size_t given_up = 0;
+    for (const auto& round : record.history) given_up += !round.given_up.empty();
+    std::string note =
+        "A row is a client, a column a round: blue where its update counted, orange where it is missing.";
+    if (given_up)
+      note += concat(" Grey: ", given_up, given_up == 1 ? " round that was" : " rounds that were",
+                     " given up, as too few answered.");
+    if (record.clients.size() > lines.size())
+      note += concat(" Of ", grouped(record.clients.size()), " clients those ", lines.size(),
+                     " that answered least.");
+    out += section("Who took part", note);
+    for (const frame& f : frames) out += strips(record, lines, f);
+    out += clients_table(lines);
+  }
+  if (const auto table = fairness_table(record); !table.empty())
+    out += section("How far it serves everybody",
+                   "Accuracy of the federated model. The worst tenth is the mean of the lowest tenth, of one "
+                   "at least.") +
+           table;
+  return out;
+}
+
 } // namespace detail::page
 
 /// The run as one self-contained HTML file: accuracy per round, a bar per office, the confusion matrix
-/// of the federated model, all numbers, settings and notes; light or dark as the reader prefers.
+/// of the federated model, all numbers, who took part and how far clients and persons are served alike, settings and
+/// notes; light or dark as the reader prefers.
 ///
 /// Central and the best office are curves when they have a point per round, else level lines.
 /// Ensures   valid UTF-8; names and values from outside are escaped, and the page's own policy lets no
@@ -541,6 +679,7 @@ inline std::string html_report(const run_record& record) {
   }
   out += section("Every model in numbers", "Bytes are those of all offices together, over all rounds.");
   out += models_table(record);
+  out += who_took_part(record);
   if (!record.privacy.empty()) {
     out += section("What is promised",
                    "Models that were trained on the same rows without noise would tell what the noise hides: "

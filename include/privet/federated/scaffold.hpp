@@ -8,6 +8,7 @@
 #include <privet/federated/fedavg.hpp>
 #include <privet/nn/losses.hpp>
 #include <privet/nn/network.hpp>
+#include <privet/optim/schedule.hpp>
 #include <privet/optim/sgd.hpp>
 #include <privet/simd/elementwise.hpp>
 #include <privet/train/local_training.hpp>
@@ -45,18 +46,20 @@ struct drift_correction {
 /// Local training with a control variate of its own, which it keeps between rounds.
 template <Loss LossType, class Arch>
 class scaffold_training {
-  using chain_type = decltype(chain(average_over_batch{}, drift_correction{}, sgd{}));
+  using chain_type = decltype(chain(average_over_batch{}, drift_correction{}, sgd{}, cosine_rate{}));
   using training = local_training<network, LossType, chain_type, float, Arch>;
 
  public:
-  scaffold_training(const network& model, LossType loss, double learning_rate, std::size_t epochs,
-                    std::size_t batch, std::size_t rows, std::uint64_t seed, std::uint32_t client)
+  scaffold_training(const network& model, LossType loss, double learning_rate, cosine_rate schedule,
+                    std::size_t epochs, std::size_t batch, std::size_t rows, std::uint64_t seed,
+                    std::uint32_t client)
       : correction_(std::make_shared<aligned_vector<float>>(model.sizes().shared)),
-        training_(
-            model, std::move(loss),
-            chain(average_over_batch{}, drift_correction{correction_}, sgd{.learning_rate = learning_rate}),
-            epochs, batch, rows, seed, client),
+        training_(model, std::move(loss),
+                  chain(average_over_batch{}, drift_correction{correction_},
+                        sgd{.learning_rate = learning_rate}, schedule),
+                  epochs, batch, rows, seed, client),
         learning_rate_(learning_rate),
+        schedule_(schedule),
         own_(correction_->size()),
         before_(own_),
         change_(own_) {
@@ -79,7 +82,13 @@ class scaffold_training {
     for (std::size_t i = 0; i < own_.size(); ++i) (*correction_)[i] = control[i] - own_[i];
     change_.assign(p.trained().begin(), p.trained().end()); // the weights received
     const auto done = training_.run(p, rows, labels, round);
-    const double span = static_cast<double>(done.steps) * learning_rate_;
+    double span = 0;
+    for (std::uint64_t k = 0; k < done.steps; ++k)
+      span += learning_rate_ * schedule_.factor(round * done.steps + k);
+    if (!(span > 0)) { // the schedule is at its end: nothing moved, and nothing is known of the gradient
+      std::ranges::fill(change_, 0.0F);
+      return done;
+    }
     const std::span<const float> trained = std::as_const(p).trained();
     for (std::size_t i = 0; i < own_.size(); ++i) {
       const double moved = static_cast<double>(change_[i]) - static_cast<double>(trained[i]);
@@ -107,6 +116,7 @@ class scaffold_training {
   std::shared_ptr<aligned_vector<float>> correction_;
   training training_;
   double learning_rate_;
+  cosine_rate schedule_;
   std::vector<float> own_, before_, change_;
   std::optional<std::uint64_t> round_;
 };
@@ -117,6 +127,7 @@ class scaffold_training {
 template <Loss LossType = softmax_cross_entropy>
 struct scaffold_recipe {
   double learning_rate = 0.01;
+  cosine_rate schedule{.steps = 1, .floor = 1}; ///< over all rounds; floor 1: the rate as it stands
   std::size_t epochs = 1;
   std::size_t batch = 32;
   LossType loss{};
@@ -130,13 +141,13 @@ struct scaffold_recipe {
                                                      std::uint64_t seed, std::uint32_t client) const {
     require(learning_rate > 0 && std::isfinite(learning_rate), fault::argument, "scaffold: learning rate ",
             learning_rate, ", expected a positive number");
-    return {model, loss, learning_rate, epochs, batch, data.rows(), seed, client};
+    return {model, loss, learning_rate, schedule, epochs, batch, data.rows(), seed, client};
   }
 };
 
 /// The server's side: weights by federated averaging, and the mean of the clients' control variates.
 ///
-/// Formula   client:  y <- y - eta (g(y) - c_i + c);  c_i' = c_i - c + (x - y) / (K eta)
+/// Formula   client:  y <- y - eta (g(y) - c_i + c);  c_i' = c_i - c + (x - y) / (sum of K rates eta)
 ///           server:  x -= rate sum_i p_i (x - y_i) / sum_i p_i;  c -= asked sum_i p_i (c_i - c_i'), over those whose
 ///           update arrived, with p_i = n_i / N of the N rows that were asked
 /// Weights   clients count by their rows, in c as in x, so that c is the gradient of what is minimised
