@@ -164,6 +164,7 @@ refused("losses of private offices", "q-fedavg does not go with --privacy", "--s
 refused("classes of private offices", "class-aware does not go with --privacy", "--strategy", "class-aware", "--privacy", "example:3")
 refused("control variates of private offices", "scaffold does not go with --privacy", "--strategy", "scaffold", "--privacy", "example:3")
 refused("thin control variates", "scaffold does not go with --upload", "--strategy", "scaffold", "--upload", "sign")
+refused("control variates that decay", "--weight-decay does not go with --strategy scaffold", "--strategy", "scaffold", "--weight-decay", "0.1")
 refused("control variates of adam", "knows --optimizer sgd, not adam", "--strategy", "scaffold", "--optimizer", "adam")
 refused("classes of other offices", "names the classes of 2 offices", "--partition", "labels:0,1/2,3")
 refused("a class that is not there", "office 4 has class 9", "--partition", "labels:0,1/2,3/4,5/9")

@@ -107,7 +107,9 @@ TEST_CASE("a header that claims a huge image gets no memory") {
   const auto png = image_bytes("colour.png"), jpeg = image_bytes("jpeg.jpg"),
              slow = image_bytes("progressive.jpg");
   CHECK(refused(with(png, 16, "\x7f\xff\xff\xff\x7f\xff\xff\xff")).message ==
-        "[N011 unsupported] image: claims 2147483647 x 2147483647 pixels, at most 67108864 are read");
+        "[N011 unsupported] image: claims 2147483647 x 2147483647 pixels, at most 65536 to a side are read");
+  CHECK(refused(with(png, 16, "\0\0\xff\xff\0\0\xff\xff"sv)).message ==
+        "[N011 unsupported] image: claims 65535 x 65535 pixels, at most 67108864 are read");
   CHECK(refused(with(png, 16, "\0\0\x1f\xff\0\0\x1f\xff"sv)).message ==
         concat("[N004 format] image: claims 8191 x 8191 pixels, which ", png.size(), " bytes cannot hold"));
   CHECK(refused(with(png, 16, "\0\0\0\0"sv)).kind == fault::format);

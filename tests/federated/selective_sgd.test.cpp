@@ -84,14 +84,44 @@ struct conversation {
         .value();
   }
   message whole(std::uint32_t round) {
-    return ask(train_part, round,
+    return ask(message_kind::train_part, round,
                encode_part(12, {.parameters = 15, .holds = support::all, .values = weights}));
   }
   message part(std::uint32_t round, encoded_numbers numbers) {
-    return ask(train_part, round, encode_part(12, std::move(numbers)));
+    return ask(message_kind::train_part, round, encode_part(12, std::move(numbers)));
   }
   static encoded_numbers two(std::uint32_t parameters = 15) {
     return {.parameters = parameters, .holds = support::listed, .places = {2, 7}, .values = {0.5F, -1}};
+  }
+};
+
+/// A link that loses the first order to train.
+class losing : public transport {
+ public:
+  explicit losing(transport& inner) : inner_(inner) {}
+  status send(std::span<const std::byte> message) override {
+    const auto m = decode_message(message);
+    if (!lost_ && m && m->kind == message_kind::train_part) {
+      lost_ = true;
+      return error::of(fault::message, "lost");
+    }
+    return inner_.send(message);
+  }
+  result<std::vector<std::byte>> receive() override { return inner_.receive(); }
+
+ private:
+  transport& inner_;
+  bool lost_ = false;
+};
+
+/// Training that moves every weight from one end of the range to the other.
+struct leaping {
+  network net{linear};
+  static constexpr std::uint64_t steps_per_round() { return 1; }
+  const network& model() const { return net; }
+  template <class... Rest>
+  void run(parameters<float>& p, const Rest&...) const {
+    for (auto& w : p.trained()) w = -w;
   }
 };
 
@@ -226,11 +256,31 @@ TEST_CASE("selective SGD: parts of weights that cannot be used are refused, and 
   coarse.levels.resize(15);
   CHECK(said(with.part(1, coarse)) ==
         "[N009 message] part of the weights: 8 bits a number, support 0, expected 32 and 0 or 1");
-  CHECK(said(with.ask(train_part, 1, {})).starts_with("[N009 message] encoded update: 0 bytes"));
+  CHECK(
+      said(with.ask(message_kind::train_part, 1, {})).starts_with("[N009 message] encoded update: 0 bytes"));
   auto beyond = encode_part(12, conversation::two());
   beyond.pop_back();
-  CHECK(said(with.ask(train_part, 1, beyond)) == "[N009 message] encoded update: 7 bytes for 2 floats");
+  CHECK(said(with.ask(message_kind::train_part, 1, beyond)) ==
+        "[N009 message] encoded update: 7 bytes for 2 floats");
   CHECK(test::copy_weights(with.one.memory()) == kept);
+}
+
+TEST_CASE("selective SGD: a participant whose first part was lost is sent all weights the next time") {
+  const auto all = selective_offices(linear, data_sets(), selective_sgd{.upload = 0.3}.largest(local), 5);
+  losing weak(*all.links()[1]);
+  std::vector<transport*> ends(all.links().begin(), all.links().end());
+  ends[1] = &weak;
+  auto options = selective_sgd{.download = {.fraction = 0.4}}.server(5);
+  options.standardise = false;
+  options.failures = 1;
+  asynchronous_server server{decoded_uploads{}, options};
+  server.open(ends, all.model(), known::start);
+  std::vector<std::string> missing;
+  for (std::size_t turn = 0; turn < 12; ++turn)
+    for (const auto& one : server.step().asked)
+      if (!one.missing.empty()) missing.push_back(one.missing);
+  REQUIRE(missing.size() == 1);
+  CHECK_THAT(missing[0], Contains("lost (client 2)"));
 }
 
 TEST_CASE("noisy selection: what one number costs adds up over numbers and uploads") {
@@ -277,7 +327,7 @@ TEST_CASE("noisy selection: with little noise it sends what is above the thresho
   for (std::size_t i = 0; i < 20; ++i) x[7 * i] = i % 2 ? 5e-4F : -5e-3F;
   const noisy_selection precise{
       .fraction = 0.1, .epsilon = 64, .bound = 1e-3, .threshold = 2.5e-4, .choice = 0.9};
-  std::size_t right = 0;
+  std::size_t right = 0, far = 0;
   for (std::uint64_t r = 0; r < 20; ++r) {
     const auto sent = precise.encode(x, {1, r, 1}).value();
     REQUIRE(sent.check());
@@ -286,11 +336,12 @@ TEST_CASE("noisy selection: with little noise it sends what is above the thresho
       CHECK(std::abs(sent[i]) <= 1e-3F);
       if (x[sent.places[i]] == 1e-6F) continue;
       ++right;
-      CHECK(std::abs(sent[i] - std::clamp(x[sent.places[i]], -1e-3F, 1e-3F)) < 5e-3F);
+      far += std::abs(sent[i] - std::clamp(x[sent.places[i]], -1e-3F, 1e-3F)) > 5e-4F;
     }
   }
   // Noise of scale 1.8e-5 passes 2.5e-4 once in a million; 400 are right of 400.
   CHECK(right >= 390);
+  CHECK(far < 60); // noise of scale 1.4e-4 passes 5e-4 once in 35, and half of that is cut
   const auto none = noisy_selection{.fraction = 1, .epsilon = 64, .threshold = 1e-3}.encode(
       std::vector<float>(5), {1, 0, 1});
   CHECK(none.value().size() >= 1);
@@ -382,6 +433,19 @@ TEST_CASE("released uploads: paid for before training, once, and nothing else of
   };
   release(noisy_selection{.fraction = 0.2});
   release(noisy_random_k{.fraction = 0.2});
+}
+
+TEST_CASE("released uploads: moves beyond the range of numbers are none, and nobody hears of them") {
+  detail::released_training<leaping> training({}, {});
+  auto p = linear.make_parameters<float>();
+  std::ranges::fill(p.trained(), 3e38F);
+  const auto rows = test::rows_of(3, 4, 3, 1);
+  const auto pay = [](const privacy_event&) { return status(nothing{}); };
+  CHECK(training.run(p, rows.view(), std::span<const std::int32_t>(rows.labels), 0, pay));
+  CHECK(std::ranges::all_of(p.trained(), [](float w) { return w == 3e38F; }));
+  std::ranges::fill(p.trained(), 1e38F);
+  CHECK(training.run(p, rows.view(), std::span<const std::int32_t>(rows.labels), 0, pay));
+  CHECK(std::ranges::all_of(p.trained(), [](float w) { return w == -1e38F; }));
 }
 
 TEST_CASE("released uploads: a federation learns behind them, and its epsilon is that of all uploads") {

@@ -91,6 +91,12 @@ TEST_CASE("describe: hostile convolutions and pools are refused") {
   json heavy = {{"type", "conv2d"}, {"in", {4096, 1, 1}}, {"kernel", {1, 1}}, {"stride", 1},
                 {"padding", 0},     {"out", 2048},        {"groups", 1}};
   CHECK(refusal(layers({heavy})).message.find("parameters") != std::string::npos);
+  json slow = {{"type", "conv2d"}, {"in", {1, 511, 511}}, {"kernel", {256, 256}},
+               {"stride", 1},      {"padding", 0},        {"out", 3},
+               {"groups", 1}};
+  CHECK(refusal(layers({slow})).message == "[N004 format] here: more than 2147483648 products for each row");
+  slow["type"] = "max_pool", slow["in"] = {3, 511, 511};
+  CHECK(refusal(layers({slow})).kind == fault::format);
   const auto why = refusal(layers(
       {good, {{"type", "max_pool"}, {"in", {4, 5, 5}}, {"kernel", {2, 2}}, {"stride", 2}, {"padding", 0}}}));
   CHECK(why.kind == fault::shape);
@@ -152,6 +158,11 @@ TEST_CASE(
     CAPTURE(rate);
     CHECK(refusal(layers({dense_of(2, 2), {{"type", "dropout"}, {"rate", rate}}})).kind == fault::format);
   }
+}
+
+TEST_CASE("describe: an activation that overwrites what it reads takes no room") {
+  const std::vector<json> fits{dense_of(3, 1 << 18), {{"type", "relu"}}};
+  CHECK(read_network({{"format", "privet.network"}, {"version", 1}, {"layers", fits}}));
 }
 
 TEST_CASE("describe: many modest layers do not add up to a huge network") {

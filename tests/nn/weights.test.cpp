@@ -4,6 +4,8 @@
 #include <privet/nn/weights.hpp>
 
 #include <algorithm>
+#include <cstdint>
+#include <vector>
 
 using namespace privet;
 
@@ -60,6 +62,15 @@ TEST_CASE("weights: the stated architecture is that of the weights, whatever met
   const auto file =
       read_safetensors(write_weights(model, p, {{"privet.network", "that of another file"}})).value();
   CHECK(file.metadata().at("privet.network") == json_text(describe(model)));
+}
+
+TEST_CASE("weights: files of 16-bit numbers are read") {
+  const sequential line{dense<2, 1>{}};
+  const std::vector<std::uint16_t> halves{0x3c00, 0xc000}, brains{0x3f80};
+  const std::vector<tensor_entry> entries{{"0.weight", dtype::f16, {1, 2}, std::as_bytes(std::span(halves))},
+                                          {"0.bias", dtype::bf16, {1}, std::as_bytes(std::span(brains))}};
+  const auto p = read_weights<float>(line, read_safetensors(write_safetensors(entries)).value()).value();
+  CHECK(std::vector<float>(p.trained().begin(), p.trained().end()) == std::vector<float>{1, -2, 1});
 }
 
 TEST_CASE("weights: a missing tensor, another shape and another type are named") {

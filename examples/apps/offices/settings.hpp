@@ -214,10 +214,12 @@ inline settings settings_from(const privet::json& j) {
       read("rate", s.rate), read("column_bound", s.column_bound), read("noise", s.noise),
       read("samples", s.samples), read("aggregation", s.aggregation), read("key_bits", s.key_bits);
   read("upload", s.upload), read("momentum_correction", s.momentum_correction), read("warm_up", s.warm_up);
-  read("strategy", s.strategy), read("server_lr", s.server_lr), read("server_momentum", s.server_momentum),
-      read("attackers", s.attackers), read("keep", s.keep), read("trim", s.trim);
-  read("norm_bound", s.norm_bound), read("fairness", s.fairness), read("proximal", s.proximal),
-      read("drop_outs", s.drop_outs), read("quorum", s.quorum);
+  if (j.contains("strategy")) { // a run of before there were others has the first
+    read("strategy", s.strategy), read("server_lr", s.server_lr), read("server_momentum", s.server_momentum),
+        read("attackers", s.attackers), read("keep", s.keep), read("trim", s.trim);
+    read("norm_bound", s.norm_bound), read("fairness", s.fairness), read("proximal", s.proximal),
+        read("drop_outs", s.drop_outs), read("quorum", s.quorum);
+  }
   privet::require(s.upload.empty() || read_upload(s.upload).second.empty(), privet::fault::state,
                   "checkpoint settings: upload ", privet::in_quotes(s.upload));
   privet::require(s.offices > 0 && s.rounds > 0 && s.local_epochs > 0 && s.batch > 0, privet::fault::state,
@@ -535,7 +537,9 @@ inline void complete_strategy(const options& o, settings& s) {
   number("--trim-fraction", o.trim, s.trim, 0.25);
   number("--norm-bound", o.norm_bound, s.norm_bound, 1.0);
   number("--fairness", o.fairness, s.fairness, 1.0);
-  number("--keep", o.keep, s.keep, s.offices > s.attackers + 2 ? s.offices - s.attackers - 2 : 1);
+  // So many that all offices have to answer, unless some are expected to fail.
+  const std::size_t most = s.offices > s.attackers + 2 ? s.offices - s.attackers - 2 : 1;
+  number("--keep", o.keep, s.keep, s.drop_outs > 0 ? std::min(most, s.attackers + 1) : most);
   const auto alone = [&](const char* other, const char* why) {
     privet::fail(fault::argument, "--strategy ", s.strategy, " does not go with ", other, ": ", why);
   };
@@ -556,6 +560,10 @@ inline void complete_strategy(const options& o, settings& s) {
     privet::require(s.proximal == 0, fault::argument, "--proximal does not go with --privacy");
   }
   if (s.strategy == "scaffold") {
+    privet::require(
+        o.weight_decay.value_or(0) == 0, fault::argument,
+        "--weight-decay does not go with --strategy scaffold: its offices descend by gradients alone");
+    s.weight_decay = 0;
     if (s.encodes()) alone("--upload", "an update holds a control variate too, which is sent whole");
     privet::require(
         s.proximal == 0, fault::argument,

@@ -143,6 +143,11 @@ struct clear_federation {
       if (!run.optimizer.empty()) server.restore_aggregator(optimizer_of(run));
   }
   privet::round_report round(std::size_t r) { return server.round(r); }
+  const auto& given_up() const
+    requires requires { server.given_up(); }
+  {
+    return server.given_up();
+  }
   std::span<const float> weights() const { return server.weights(); }
   const privet::moments& scaling() const { return server.scaling(); }
   void remember(federated_run& run) const {
@@ -239,17 +244,23 @@ void run_rounds(const settings& s, const study& data, const privet::network& mod
   const stopwatch all;
   std::uint64_t up = 0, down = 0;
   const auto one_round = [&](std::size_t r) {
-    try {
-      const auto report = federation.round(r);
+    const auto told = [&](const round_report& report) {
       auto m = metrics_of(s, report);
       m.bytes_up = report.bytes_up - up, m.bytes_down = report.bytes_down - down;
       up = report.bytes_up, down = report.bytes_down;
       return m;
+    };
+    try {
+      return told(federation.round(r));
     } catch (const privet::exception& why) {
-      if (s.quorum == 0 || why.kind() != fault::message) throw;
-      round_metrics m{.round = r + 1, .given_up = why.what()}; // its bytes count in the next
-      for (std::uint32_t id = 1; id <= run.parties.size(); ++id) m.asked.push_back({.id = id});
-      return m;
+      if constexpr (requires { federation.given_up(); })
+        if (s.quorum > 0 && why.kind() == fault::message && federation.given_up().round == r + 1) {
+          auto m = told(federation.given_up());
+          m.clients = 0, m.loss = round_metrics{}.loss;
+          m.given_up = why.what();
+          return m;
+        }
+      throw;
     }
   };
   for (std::size_t r = done; r < s.rounds; ++r) {

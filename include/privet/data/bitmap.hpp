@@ -24,6 +24,7 @@ struct bitmap {
 /// What an image that nobody has seen yet may be.
 struct image_limits {
   std::size_t most_pixels = std::size_t{1} << 26; ///< height times width
+  std::size_t most_side = std::size_t{1} << 16;   ///< of either: resizing takes memory by the longer one
 };
 
 /// Makes an image of the bytes of a file: `decode_pnm`, or `decode_image` of <privet/data/image_file.hpp>.
@@ -208,6 +209,9 @@ inline status plausible_size(std::size_t height, std::size_t width, std::size_t 
                              std::size_t most_per_byte, const image_limits& limits, std::string_view place) {
   if (height == 0 || width == 0)
     return error::of(fault::format, place, ": ", width, " x ", height, " pixels, expected at least 1 x 1");
+  if (height > limits.most_side || width > limits.most_side)
+    return error::of(fault::unsupported, place, ": claims ", width, " x ", height, " pixels, at most ",
+                     limits.most_side, " to a side are read");
   if (height > limits.most_pixels / width)
     return error::of(fault::unsupported, place, ": claims ", width, " x ", height, " pixels, at most ",
                      limits.most_pixels, " are read");

@@ -75,8 +75,11 @@ inline bool png_start(png_state& s) {
   if (setjmp(png_jmpbuf(s.png))) return false;
   png_set_read_fn(s.png, &s, on_png_read);
   png_set_user_limits(s.png, 0x7fffffff, 0x7fffffff); // ours have been asked already
-  png_set_chunk_malloc_max(s.png, 1u << 20);          // comments and profiles: nobody reads them
+  // Comments and profiles, which nobody reads: -1 names all that libpng knows but does not need for the pixels.
   png_set_keep_unknown_chunks(s.png, PNG_HANDLE_CHUNK_NEVER, nullptr, 0);
+  png_set_keep_unknown_chunks(s.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+  png_set_chunk_malloc_max(s.png, 1u << 20);
+  png_set_chunk_cache_max(s.png, 1);
   png_read_info(s.png, s.info);
   png_set_expand(s.png); // palettes and 1 to 4 bits
   png_set_scale_16(s.png);

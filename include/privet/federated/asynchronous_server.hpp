@@ -41,7 +41,7 @@ struct asynchronous_options {
   double staleness = 0.5;  ///< a: an update counts (1 + t)^-a where the weights made t steps since it began
   std::uint64_t most_stale = 0; ///< an update of more steps is left out; 0: none is
   bool by_rows = false;         ///< a client counts by its rows; otherwise all alike
-  std::size_t failures = 0; ///< in a step, clients that may fail; with 0 what is wrong with one ends the run
+  std::size_t failures = 0;     ///< that a step may have; with 0 what is wrong with a client ends the run
   partial_download download{};
   /// Who answers first is done first, for clients elsewhere: each task waits in a thread of its own. The result is then
   /// no function of the seed, unless one trains after the other.
@@ -87,8 +87,9 @@ using step_observer = std::function<void(const step_report&)>;
 ///           result, on any number of threads. Unless it is `live`. A client gets one task at a time; the round of its
 ///           messages is how many it had before
 /// Threads   more than one train ahead of time whoever is under way; when the run ends, up to at_once - 1 tasks were for
-///           nothing, and are paid for if private. The same of a live one, whose end waits for them
-/// Memory    O(parameters), the weights that those under way began with, and one update for each thread
+///           nothing, and are paid for if private: what clients keep and have paid, and the bytes of a report, depend
+///           on how many threads there are; the weights do not. The same of a live one, whose `run` waits for them
+/// Memory    O(parameters), the weights that those under way began with, and up to at_once updates
 /// Errors    as `aggregation_server`. A step that ends with an exception leaves the weights as they were; what was in
 ///           the buffer is gone
 /// Source    Nguyen, Malik, Zhan, Yousefpour, Rabbat, Malek, Huba, AISTATS 2022, arXiv:2106.06639, algorithm 1
@@ -117,6 +118,7 @@ class asynchronous_server {
   /// As `aggregation_server::open`.
   void open(std::span<transport* const> clients, const network& model, std::span<const float> weights = {},
             const moments& scaling = {}) {
+    stop(); // before anybody who may still be training is asked again
     options_.check(clients.size());
     aggregation_server<> agreement(fedavg{}, {.standardise = options_.standardise,
                                               .least_deviation = options_.least_deviation,
@@ -127,14 +129,15 @@ class asynchronous_server {
     schema_ = agreement.schema();
     moments_ = agreement.scaling();
     bytes_up_ = agreement.bytes_up(), bytes_down_ = agreement.bytes_down();
-    stop();
     links_.open(clients, options_.threads);
     const auto first = agreement.weights();
     weights_ = std::make_shared<const std::vector<float>>(first.begin(), first.end());
     if constexpr (remembers) memory_ = aggregator_.remember(first.size());
     clients_.clear();
-    all_rows_ = 0;
-    for (const auto rows : agreement.rows()) clients_.push_back({rows}), all_rows_ += rows;
+    most_rows_ = 0;
+    for (const auto rows : agreement.rows())
+      clients_.push_back({rows}), most_rows_ = std::max(most_rows_, rows);
+    under_way_.reserve(clients_.size()); // whoever answers has room
     counter_ = detail::update_counter(options_.download, first.size(), clients_.size());
     parameters_ = first.size();
     workers_.resize(clients_.size());
@@ -172,6 +175,8 @@ class asynchronous_server {
       } catch (const exception& why) {
         if (++failed > options_.failures) throw;
         said.missing = why.what();
+        clients_[done.client].failed_in = step_ + 1;
+        counter_.forget(done.client); // whether it has read its part nobody knows
       }
       report.asked.push_back(std::move(said));
       report.staleness.push_back(age);
@@ -196,6 +201,12 @@ class asynchronous_server {
   void run(std::span<transport* const> clients, const network& model, rounds count,
            const step_observer& observe = {}) {
     require(count.count > 0, fault::argument, "a federation of 0 rounds, needs at least 1");
+    const struct ending { // the links are the caller's
+      asynchronous_server& server;
+      ~ending() {
+        if (server.options_.live) server.stop();
+      }
+    } ends{*this};
     open(clients, model);
     for (std::size_t r = 0; r < count.count; ++r) {
       const auto report = step();
@@ -232,7 +243,8 @@ class asynchronous_server {
  private:
   struct client {
     std::uint64_t rows = 0;
-    std::uint32_t tasks = 0; ///< begun
+    std::uint32_t tasks = 0;     ///< begun
+    std::uint64_t failed_in = 0; ///< the last step, from 1, in which it failed
     bool busy = false;
   };
   struct task {
@@ -253,7 +265,7 @@ class asynchronous_server {
     return one;
   }
   double part_of(std::uint32_t i) const {
-    return options_.by_rows ? static_cast<double>(clients_[i].rows) / static_cast<double>(all_rows_)
+    return options_.by_rows ? static_cast<double>(clients_[i].rows) / static_cast<double>(most_rows_)
                             : 1 / static_cast<double>(options_.buffer);
   }
 
@@ -261,7 +273,9 @@ class asynchronous_server {
     const bool alone = options_.order != turns::asynchronous;
     const std::size_t at_once = alone ? 1 : options_.at_once ? options_.at_once : clients_.size();
     while (busy_ < at_once) {
-      const std::uint32_t i = whose_turn();
+      const auto turn = whose_turn();
+      if (!turn) break;
+      const std::uint32_t i = *turn;
       client& one = clients_[i];
       task t{.client = i, .number = one.tasks++, .step = step_, .place = started_++};
       const double takes = seconds(i + 1, t.number, one.rows);
@@ -272,16 +286,17 @@ class asynchronous_server {
         t.weights = weights_;
       else
         t.part = counter_.read(i, *weights_);
-      one.busy = true;
-      ++busy_;
       if (options_.live)
         send(std::move(t));
       else
         under_way_.push_back(std::move(t));
+      one.busy = true;
+      ++busy_;
     }
   }
 
-  std::uint32_t whose_turn() const {
+  /// A client that failed in this step has its next task after it, unless there is nobody else to wait for.
+  std::optional<std::uint32_t> whose_turn() const {
     const std::size_t n = clients_.size();
     if (options_.order == turns::round_robin) return static_cast<std::uint32_t>(started_ % n);
     std::vector<std::uint32_t> all;
@@ -291,8 +306,12 @@ class asynchronous_server {
       permutation(source, all);
       return all[started_ % n];
     }
-    for (std::uint32_t i = 0; i < n; ++i)
-      if (!clients_[i].busy) all.push_back(i);
+    for (const bool again : {false, true}) {
+      for (std::uint32_t i = 0; i < n; ++i)
+        if (!clients_[i].busy && (again || clients_[i].failed_in != step_ + 1)) all.push_back(i);
+      if (!all.empty()) break;
+      if (busy_ > 0) return std::nullopt;
+    }
     replayable_random source(options_.seed, stream_id(purpose::client_sampling, started_));
     return all[static_cast<std::size_t>(uniform_below(source, all.size()))];
   }
@@ -329,8 +348,9 @@ class asynchronous_server {
   }
   /// Waits for those that are under way, and forgets them.
   void stop() {
-    workers_.clear();
+    for (auto& one : workers_) one = {};
     under_way_.clear();
+    for (auto& one : clients_) one.busy = false;
     busy_ = 0;
   }
 
@@ -362,7 +382,7 @@ class asynchronous_server {
   /// Asked as the only client of its round, so that its update comes whole.
   void train(task& t) const {
     const auto one = link_of(t.client);
-    message order{train_part, schema_.hash(), t.number, 0, {}};
+    message order{message_kind::train_part, schema_.hash(), t.number, 0, {}};
     if (t.part) {
       order.body = encode_part(one.rows, *std::exchange(t.part, std::nullopt));
     } else {
@@ -370,8 +390,8 @@ class asynchronous_server {
       order.body = encode_order(one.rows, *t.weights);
       t.weights.reset();
     }
-    auto update =
-        client_links::expect(one, decode(links_.exchange(one, encode(order), reply_kind(), t.number)));
+    auto update = client_links::expect(
+        one, detail::decode_reply<A>(links_.exchange(one, encode(order), detail::reply_kind<A>, t.number)));
     require(update.schema_hash == schema_.hash(), fault::schema, "client ", one.id,
             ": its update is for another schema");
     require(update.examples == one.rows && update.weight == 1, fault::message, "client ", one.id,
@@ -384,19 +404,6 @@ class asynchronous_server {
       require(update.shared.size() == parameters_, fault::shape, "client ", one.id, ": its update has ",
               update.shared.size(), " numbers, the model has ", parameters_);
     t.update = std::move(update);
-  }
-
-  static constexpr message_kind reply_kind() noexcept {
-    if constexpr (requires { A::reply; })
-      return A::reply;
-    else
-      return message_kind::update;
-  }
-  static result<update_type> decode(const message& m) {
-    if constexpr (requires { A::decode(m); })
-      return A::decode(m);
-    else
-      return decode_update(m);
   }
 
   /// `age` times the update, of this weight in the mean.
@@ -420,7 +427,7 @@ class asynchronous_server {
   std::shared_ptr<const std::vector<float>> weights_ = std::make_shared<const std::vector<float>>();
   [[no_unique_address]] memory memory_;
   std::vector<client> clients_;
-  std::uint64_t all_rows_ = 0;
+  std::uint64_t most_rows_ = 0; ///< of a client
   detail::update_counter counter_;
   std::size_t parameters_ = 0;
   std::uint64_t started_ = 0, step_ = 0;

@@ -63,10 +63,12 @@ enum class message_kind : std::uint16_t {
   encoded_update = 26, ///< an update in fewer bytes (federated/encoded_update.hpp)
 
   // Of federations that weigh clients by their classes (federated/class_aware.hpp).
-  ask_classes = 27,   ///< all clients' rows, u64
-  classes = 28,       ///< f64: rows of each class, each divided by all rows
-  agree_classes = 29, ///< f64: the same of all clients together
-  agreed_classes = 30 ///< empty
+  ask_classes = 27,    ///< all clients' rows, u64
+  classes = 28,        ///< f64: rows of each class, each divided by all rows
+  agree_classes = 29,  ///< f64: the same of all clients together
+  agreed_classes = 30, ///< empty
+
+  train_part = 31 ///< as train, of some of the weights (federated/partial_download.hpp)
 };
 
 struct message {

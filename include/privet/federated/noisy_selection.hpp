@@ -28,7 +28,8 @@ namespace privet {
 ///           upload spends up to k times that (`epsilon_in_all`), and so does the next: pure epsilon, without a delta.
 ///           `events` are what an accountant composes, which says less for many and small ones. Answers of a client
 ///           all fall if it is zeroed, so the technique is monotone. The running time depends on the noise
-/// Errors    N001 for numbers out of range: 1e-6 <= epsilon <= 64, threshold within [0, bound]
+/// Errors    N001 for numbers out of range: either part of epsilon from 1e-6 to 64, threshold within [0, bound]; for no
+///           parameters
 /// Cost      some ten secret words for each number that is asked
 /// Source    Shokri, Shmatikov, CCS 2015, section 6 and figure 12, with the sparse vector technique of Lyu, Su, Li,
 ///           VLDB 2017 in place of theirs
@@ -45,11 +46,12 @@ struct noisy_selection {
 
   void check() const {
     detail::check_part("noisy_selection", fraction, 0);
-    detail::check_pure("noisy_selection", epsilon, bound);
-    require(threshold >= 0 && threshold <= bound, fault::argument, "noisy_selection: threshold ", threshold,
-            ", expected 0 to the bound, ", bound);
     require(choice > 0 && choice < 1, fault::argument, "noisy_selection: choice ", choice,
             ", expected a part of epsilon between 0 and 1");
+    detail::check_pure("noisy_selection, which number", choice * epsilon, bound);
+    detail::check_pure("noisy_selection, its value", (1 - choice) * epsilon, bound);
+    require(threshold >= 0 && threshold <= bound, fault::argument, "noisy_selection: threshold ", threshold,
+            ", expected 0 to the bound, ", bound);
   }
 
   template <class Arch = simd::default_arch>
@@ -87,6 +89,7 @@ struct noisy_selection {
   /// Of one upload of so many numbers.
   std::vector<privacy_event> events(std::size_t parameters) const {
     check();
+    require(parameters > 0, fault::argument, "noisy_selection: uploads of 0 numbers");
     system_random unused;
     auto which = sparse_vector(of_choice(), unused).event(), value = of_value().event();
     which.count = value.count = kept(parameters);
@@ -94,6 +97,8 @@ struct noisy_selection {
   }
   /// What so many uploads spend without a delta: epsilon for each number that they may send.
   double epsilon_in_all(std::size_t parameters, std::uint64_t uploads) const {
+    check();
+    require(parameters > 0, fault::argument, "noisy_selection: uploads of 0 numbers");
     return epsilon * static_cast<double>(kept(parameters)) * static_cast<double>(uploads);
   }
 

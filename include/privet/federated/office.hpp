@@ -53,7 +53,7 @@ auto or_error(std::string_view place, F&& f) -> decltype(f()) {
     return f();
   } catch (const exception& why) {
     return error{why.kind(), why.what()};
-  } catch (const std::bad_alloc&) {
+  } catch (const std::exception&) { // bad_alloc, or length_error of a container
     return error::of(fault::unsupported, place, "not enough memory for what was asked");
   }
 }
@@ -152,8 +152,8 @@ struct user_recipe {
 ///
 /// Order     ask_schema, ask_moments, agree, architecture, (ask_start,) train ...; a message out of
 ///           order, of another schema or of the wrong size is answered with a refusal
-/// Ensures   asked for the same round with the same weights it gives the same answer, unless it is private: then it
-///           pays again and draws again. Where its uploads have a memory, that holds for the last round: an earlier
+/// Ensures   asked for the same round with the same weights it gives the same answer, unless it is private and sends whole
+///           updates: then it pays again and draws again. Where its uploads have a memory, that holds for the last round: an earlier
 ///           one would be answered by what it remembers now. Round 0 starts with an empty memory
 template <class Recipe, class Arch = simd::default_arch>
 class office : public participant {

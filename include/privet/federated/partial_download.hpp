@@ -59,6 +59,8 @@ class update_counter {
   void count(const encoded_update& u) {
     if (!counts_.empty()) u.numbers.for_each([&](std::size_t place, std::size_t) { counts_[place] += 1; });
   }
+  /// The client reads all weights the next time.
+  void forget(std::size_t client) { met_[client] = false; }
   void age() {
     if (how_.decay == 1) return;
     const auto factor = static_cast<float>(how_.decay);
@@ -106,10 +108,7 @@ class update_counter {
 
 } // namespace detail
 
-/// To a client: train, from these weights and those you have. The reply is that to `train`.
-inline constexpr auto train_part = message_kind{31};
-
-/// Its body, in the form of an encoded update: rows of all clients of this round, and numbers of the
+/// The body of `train_part`, in the form of an encoded update: rows of all clients of this round, and numbers of the
 /// weights.
 inline std::vector<std::byte> encode_part(std::uint64_t examples, encoded_numbers part) {
   return encode_update(encoded_update{.examples = examples, .weight = 1, .numbers = std::move(part)});

@@ -38,14 +38,14 @@ class partial_office : public participant {
   std::vector<std::byte> answer(std::span<const std::byte> request) override {
     const auto m = decode_message(request);
     if (!m) return office_.answer(request);
-    if (m->kind == train_part) {
+    if (m->kind == message_kind::train_part) {
       auto reply = detail::or_error(concat("office ", id_, ": "), [&] { return go_on(*m); });
       if (reply) return *std::move(reply);
       const auto why = bytes_of(reply.error().message);
       return encode({message_kind::refusal, office_.data().schema.hash(), 0, id_, {why.begin(), why.end()}});
     }
     auto reply = office_.answer(request);
-    if (m->kind == message_kind::train) keep(reply, *m, own_);
+    if (m->kind == message_kind::train) keep(reply, *m, last_ == m->round ? before_ : own_);
     return reply;
   }
 

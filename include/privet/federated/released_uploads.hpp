@@ -35,7 +35,8 @@ class released_training {
   std::uint64_t steps_per_round() const noexcept { return training_.steps_per_round(); }
   const auto& model() const noexcept { return training_.model(); }
 
-  /// Weights that training drives out of their range are those it began with: nobody hears of it.
+  /// Where training drives weights, or how far they moved, out of their range, they are those it began with: nobody
+  /// hears of it, as a refusal would tell of rows.
   template <class T, class Pay>
   status run(parameters<T>& p, rows_view<T> rows, std::span<const std::int32_t> labels, std::uint64_t round,
              const Pay& pay) {
@@ -44,8 +45,12 @@ class released_training {
       if (auto paid = pay(e); !paid) return paid;
     const std::vector<T> before(p.trained().begin(), p.trained().end());
     (void)training_.run(p, rows, labels, round);
-    if (std::ranges::any_of(p.trained(), [](T w) { return !std::isfinite(w); }))
-      std::ranges::copy(before, p.trained().begin());
+    const auto now = p.trained();
+    bool lost = false;
+    for (std::size_t i = 0; i < before.size(); ++i)
+      lost |=
+          !std::isfinite(static_cast<float>(static_cast<double>(before[i]) - static_cast<double>(now[i])));
+    if (lost) std::ranges::copy(before, now.begin());
     return nothing{};
   }
 

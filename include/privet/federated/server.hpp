@@ -78,6 +78,20 @@ parameters<float> parameters_of(const Model& model, std::span<const float> weigh
   return p;
 }
 
+/// What an aggregator is sent in answer to an order.
+template <class A>
+inline constexpr message_kind reply_kind = message_kind::update;
+template <class A>
+  requires requires { A::reply; }
+inline constexpr message_kind reply_kind<A> = A::reply;
+template <class A>
+result<typename sent_to<A>::type> decode_reply(const message& m) {
+  if constexpr (requires { A::decode(m); })
+    return A::decode(m);
+  else
+    return decode_update(m);
+}
+
 /// The clients of a round, numbered from 0, ascending: all, or `wanted` of them. `out` keeps its memory.
 inline void draw_clients(std::size_t all, std::size_t wanted, std::uint64_t seed, std::size_t round,
                          std::vector<std::uint32_t>& out) {
@@ -157,7 +171,8 @@ class aggregation_server {
       const auto& one = links_.clients()[chosen[k]];
       auto& said = report.asked[k] = {.id = one.id, .rows = one.rows};
       try {
-        const auto update = expect(one, decode(links_.exchange(one, order, reply_kind(), index)));
+        const auto update =
+            expect(one, detail::decode_reply<A>(links_.exchange(one, order, detail::reply_kind<A>, index)));
         check_update(one, update, examples);
         const std::lock_guard hold(lock);
         expect(one, aggregator_.absorb(sum, update));
@@ -169,7 +184,10 @@ class aggregation_server {
         said.missing = why.what();
       }
     });
+    report.bytes_up = bytes_up(), report.bytes_down = bytes_down();
+    report.late = links_.late() - late;
     if (report.clients < needed) {
+      given_up_ = report;
       const auto first = std::ranges::find_if(report.asked, [](const auto& c) { return !c.missing.empty(); });
       fail(fault::message, "round ", index + 1, ": ", report.clients, " of ", chosen.size(),
            " clients have sent an update, the quorum is ", needed, "; ", first->missing);
@@ -183,11 +201,12 @@ class aggregation_server {
     for (std::size_t k = 0; k < chosen.size(); ++k)
       all += shares[k], report.loss += shares[k] * report.asked[k].loss;
     if (all > 0) report.loss /= all;
-    report.bytes_up = bytes_up(), report.bytes_down = bytes_down();
     report.weights = weights_;
-    report.late = links_.late() - late;
     return report;
   }
+
+  /// The last round that had fewer updates than the quorum: who was asked, and why they were missing.
+  const round_report& given_up() const noexcept { return given_up_; }
 
   /// `open`, then `count` rounds, each reported.
   void run(std::span<transport* const> clients, const network& model, rounds count,
@@ -315,19 +334,6 @@ class aggregation_server {
       return {};
   }
 
-  static constexpr message_kind reply_kind() noexcept {
-    if constexpr (requires { A::reply; })
-      return A::reply;
-    else
-      return message_kind::update;
-  }
-  static result<typename detail::sent_to<A>::type> decode(const message& m) {
-    if constexpr (requires { A::decode(m); })
-      return A::decode(m);
-    else
-      return decode_update(m);
-  }
-
   template <class Update>
   void check_update(const client& c, const Update& u, [[maybe_unused]] std::uint64_t examples) const {
     require(u.schema_hash == links_.schema().hash(), fault::schema, "client ", c.id,
@@ -347,6 +353,7 @@ class aggregation_server {
   moments moments_;
   std::vector<float> weights_;
   [[no_unique_address]] memory memory_;
+  round_report given_up_;
 };
 
 } // namespace privet

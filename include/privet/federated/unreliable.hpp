@@ -80,7 +80,8 @@ class unreliable_link : public transport {
 
   status send(std::span<const std::byte> message) override {
     const auto m = decode_message(message);
-    fate_ = m && m->kind == message_kind::train ? world_.of(client_, m->round, rows_) : fate::answers;
+    const bool order = m && (m->kind == message_kind::train || m->kind == message_kind::train_part);
+    fate_ = order ? world_.of(client_, m->round, rows_) : fate::answers;
     if (fate_ == fate::drops_before) return gone("the link is down");
     if (fate_ == fate::drops_during) return nothing{};
     return inner_->send(message);

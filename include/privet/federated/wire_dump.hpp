@@ -82,6 +82,7 @@ class wire_dump {
       case message_kind::agree:
       case message_kind::start:
       case message_kind::train:
+      case message_kind::train_part:
       case message_kind::update:
       case message_kind::encoded_update:
       case message_kind::classes:

@@ -9,10 +9,11 @@ namespace privet {
 namespace detail {
 
 inline constexpr std::size_t most_layers = 1000;
-// A description is short and a network is not: these keep what a stranger's message can make a
-// client allocate near one GiB.
+// A description is short and a network is not: these keep what a stranger's message can make a client allocate near
+// four GiB, and what a row takes near a second.
 inline constexpr std::size_t most_units = std::size_t{1} << 18; // outputs of all layers
 inline constexpr std::size_t most_parameters = std::size_t{1} << 26;
+inline constexpr std::size_t most_products = std::size_t{1} << 31; // of one row, forward
 inline constexpr std::size_t most_lane_parameters = std::size_t{1}
                                                     << 22; // of one layer that needs them by lane
 
@@ -44,6 +45,19 @@ inline json describe_layer(const avg_pool<>& layer) {
   return describe_shape("avg_pool", layer.in, layer.kernel);
 }
 inline json describe_layer(const flatten&) { return {{"type", "flatten"}}; }
+
+/// Products that one row takes.
+template <class L>
+std::size_t products_of(const L& layer, std::size_t out) {
+  if constexpr (requires { layer.groups; }) {
+    return layer.size(0) / std::size_t{layer.out} * out;
+  } else if constexpr (requires { layer.kernel; }) {
+    const window kernel = layer.kernel;
+    return kernel.size() * out;
+  } else {
+    return layer.size(0);
+  }
+}
 
 /// Sizes 1 to `most_units`, exactly as many as asked for.
 inline result<std::vector<std::size_t>> read_sides(const json& facts, std::string_view key, std::size_t count,
@@ -161,15 +175,25 @@ inline result<network> read_network(const json& description, std::string_view pl
 
   std::vector<any_layer> layers;
   std::vector<std::size_t> local;
-  std::size_t width = 0, units = 0, parameters = 0;
+  std::size_t width = 0, units = 0, parameters = 0, products = 0;
+  bool fuses = false; // the layer before
   for (const json& facts : *found) {
     auto layer = detail::read_layer(facts, concat(place, ": layer ", layers.size()));
     if (!layer) return layer.error();
-    parameters += std::visit([](const auto& l) { return l.size(0); }, *layer);
-    units += width = std::visit([&](const auto& l) { return l.out_width(width); }, *layer);
+    std::visit(
+        [&]<class L>(const L& l) {
+          width = l.out_width(width);
+          parameters += l.size(0);
+          products += detail::products_of(l, width);
+          if (!Activation<L> || !fuses) units += width; // such a one overwrites what it reads
+          fuses = Fusing<L>;
+        },
+        *layer);
     if (parameters > detail::most_parameters || units > detail::most_units)
       return error::of(fault::format, place, ": more than ", detail::most_parameters, " parameters or ",
                        detail::most_units, " units");
+    if (products > detail::most_products)
+      return error::of(fault::format, place, ": more than ", detail::most_products, " products for each row");
     if (facts.is_object() && facts.contains("local")) {
       if (*version == 1)
         return error::of(fault::format, place, ": layer ", layers.size(),

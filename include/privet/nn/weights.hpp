@@ -2,6 +2,7 @@
 // Weights as a safetensors file that PyTorch opens: `torch.nn.Sequential(...).load_state_dict(
 // safetensors.torch.load_file(path))` works for the same layers.
 
+#include <privet/core/half.hpp>
 #include <privet/core/parameters.hpp>
 #include <privet/core/safetensors.hpp>
 #include <privet/nn/describe.hpp>
@@ -46,7 +47,7 @@ std::vector<std::byte> write_weights(const Model& model, const parameters<T>& p,
   return write_safetensors(entries, metadata);
 }
 
-/// Reads the weights of `model`; tensors whose names start with "privet." are none. Errors: N003 for a tensor of
+/// Reads the weights of `model`, of T or in 16 bits (F16, BF16); tensors whose names start with "privet." are none. Errors: N003 for a tensor of
 /// another shape or type and for one that the model does not have, N004 for a missing one.
 template <class T, class Model>
 result<parameters<T>> read_weights(const Model& model, const safetensors_file& file,
@@ -64,11 +65,11 @@ result<parameters<T>> read_weights(const Model& model, const safetensors_file& f
     if (entry->shape != tensor.shape)
       return error::of(fault::shape, place, ": tensor ", in_quotes(tensor.name), " is ",
                        shape_text(entry->shape), ", expected ", shape_text(tensor.shape));
-    if (entry->type != dtype_of<T>())
+    if (entry->type != dtype_of<T>() && entry->type != dtype::f16 && entry->type != dtype::bf16)
       return error::of(fault::shape, place, ": tensor ", in_quotes(tensor.name), " is ", name_of(entry->type),
                        ", expected ", name_of(dtype_of<T>()));
     std::vector<T> values(tensor.size);
-    if (const auto copied = entry->template copy_to<T>(values); !copied) return copied.error();
+    if (const auto copied = copy_numbers(*entry, std::span<T>(values)); !copied) return copied.error();
     T* const to = p.trained().data() + tensor.offset;
     if (tensor.transposed)
       detail::transpose(tensor.shape[0], tensor.shape[1], values.data(), to);

@@ -30,6 +30,7 @@ auto moving_only(const chain_of<S...>& steps, const moving_part& part) {
 /// Rounds of FedRep on one client: `head_epochs` in which the layers that `keep_local` names move alone, then
 /// `body_epochs` in which all others do.
 ///
+/// Schedule  counts the steps of each part alone: one over a whole run ends too early in the part of more epochs
 /// Memory    the optimiser's begins from zero in each part of each round; beside that a round is a function of (weights,
 ///           local layers, rows, seed, client, round)
 /// Errors    N001 for a model without local or without shared parameters, and as `local_training`

@@ -151,7 +151,9 @@ class multiplied_step : training_step<Model, LossType, Steps, T, Arch> {
         for_each_of(l, [&](std::span<const T> values) {
           for (const T x : values) squared += static_cast<double>(x) * static_cast<double>(x);
         });
-        squares_[l] = static_cast<T>(squared / static_cast<double>(copies_ * copies_));
+        // Of an underflow the least number is left, as the rounding of the bound reckons; NaN stays NaN.
+        squares_[l] = std::max(static_cast<T>(squared / static_cast<double>(copies_ * copies_)),
+                               std::numeric_limits<T>::min());
       }
       this->make_coefficients(1, squares_);
       if constexpr (!Chain::bounds_by_layer) return squares_[0] * each;

@@ -54,7 +54,7 @@ void descend(const Chain& steps, std::span<T> step, std::size_t offset, chain_st
 /// Runs batches of any size through a model in chunks that stay in cache, and applies a chain to
 /// the sum of their gradients. Allocates when it is made, never in a step.
 ///
-/// Sum       per-example gradients are added in batch order whatever the chunk size
+/// Sum       per-example gradients are added in batch order, those of dense layers whatever the chunk size
 /// Fusion    a batch that fits in one chunk never has its gradient in memory as a whole: plain
 ///           descent happens in the registers that hold the sum, other chains run on pieces in L1
 /// Bounds    when the chain has one, each example is scaled by its coefficient, from its exact
