@@ -56,7 +56,7 @@ TEST_CASE("a damaged PGM is an error with place and both sides") {
   CHECK(refused("P5 2 1 7\n\7\x08"sv).message ==
         "[N004 format] PNM, byte 10: value 8, its header says at most 7");
   CHECK(refused("P5 2147483647 2147483647 255\nx").message ==
-        "[N011 unsupported] PNM: claims 2147483647 x 2147483647 pixels, at most 67108864 are read");
+        "[N011 unsupported] PNM: claims 2147483647 x 2147483647 pixels, at most 65536 to a side are read");
   CHECK(refused("P5 60000 1000 255\nx").message ==
         "[N004 format] PNM: claims 60000 x 1000 pixels, which 19 bytes cannot hold");
   CHECK(refused("P5 3 2 255\nabcdef", {.most_pixels = 5}).kind == fault::unsupported);
