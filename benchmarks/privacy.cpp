@@ -2,13 +2,12 @@
 // source of secrets.
 
 #include "support/compare.hpp"
+#include "support/lenet.hpp"
 #include "support/script.hpp"
 
 #include <privet/nn/activations.hpp>
-#include <privet/nn/conv2d.hpp>
 #include <privet/nn/dense.hpp>
 #include <privet/nn/losses.hpp>
-#include <privet/nn/pools.hpp>
 #include <privet/nn/sequential.hpp>
 #include <privet/optim/sgd.hpp>
 #include <privet/privacy/clip.hpp>
@@ -125,18 +124,7 @@ int main(int count, char** words) {
   const auto b = std::make_shared<setting<std::remove_const_t<decltype(b_model)>>>(b_model);
   steps_of(table, "A", a, {10, 32, 256});
   steps_of(table, "B", b, {32, 256});
-  const sequential lenet_model{conv2d<image{1, 28, 28}, 6, window{5, 5}>{},
-                               relu{},
-                               max_pool<image{6, 24, 24}, window{2, 2, 2}>{},
-                               conv2d<image{6, 12, 12}, 16, window{5, 5}>{},
-                               relu{},
-                               max_pool<image{16, 8, 8}, window{2, 2, 2}>{},
-                               flatten{},
-                               dense<256, 120>{},
-                               relu{},
-                               dense<120, 84>{},
-                               relu{},
-                               dense<84, 10>{}};
+  const auto lenet_model = compare::lenet();
   steps_of(table, "LeNet", std::make_shared<setting<std::remove_const_t<decltype(lenet_model)>>>(lenet_model),
            {64});
   epsilon_of(table, "epsilon of 2250 steps", 1.5, 0.04, 2250);

@@ -9,6 +9,7 @@
 #include <privet/core/file.hpp>
 #include <privet/core/fixed_point.hpp>
 #include <privet/core/hmac.hpp>
+#include <privet/core/image_shape.hpp>
 #include <privet/core/indexed_list.hpp>
 #include <privet/core/labels.hpp>
 #include <privet/core/npy.hpp>

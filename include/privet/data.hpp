@@ -12,7 +12,6 @@
 #include <privet/data/heart_disease.hpp>
 #include <privet/data/idx.hpp>
 #include <privet/data/image_folder.hpp>
-#include <privet/data/image_shape.hpp>
 #include <privet/data/lines.hpp>
 #include <privet/data/partition.hpp>
 #include <privet/data/pnm.hpp>

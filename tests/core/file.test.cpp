@@ -113,6 +113,19 @@ TEST_CASE("file: what cannot be read is named with the reason") {
   }
 }
 
+TEST_CASE("file: the names in a folder are sorted, and some are left out") {
+  const scratch here;
+  for (const char* name : {"b.txt", "a.txt", "c.bin"})
+    REQUIRE(write_file_atomically(here.folder / name, std::string_view("x")));
+  fs::create_directory(here.folder / "d.txt");
+  const auto texts = [](const fs::directory_entry& entry) {
+    return !entry.is_directory() && entry.path().extension() == ".txt";
+  };
+  CHECK(names_in(here.folder, texts).value() == std::vector<std::string>{"a.txt", "b.txt"});
+  CHECK(contains(complaint(names_in(here.folder / "none", texts)),
+                 "none: cannot list: No such file or directory"));
+}
+
 TEST_CASE("file: the limit is a limit") {
   const scratch here;
   const fs::path path = here.folder / "ten";

@@ -63,8 +63,4 @@ TEST_CASE("an image becomes a row by channel, row and column") {
   CHECK_THROWS_AS(to_row(two, longer), exception);
   CHECK_THROWS_AS(resize(two, 0, 3), exception);
   CHECK_THROWS_AS(resize(bitmap(), 3, 3), exception);
-  const image_shape two_channels{2, 3, 3};
-  CHECK_THROWS_AS(two_channels.names(), exception);
-  CHECK(image_shape{3, 1, 2}.names() ==
-        std::vector<std::string>{"red0", "red1", "green0", "green1", "blue0", "blue1"});
 }

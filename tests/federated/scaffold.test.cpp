@@ -21,34 +21,9 @@ namespace known = test::scaffold_run;
 
 const sequential linear{dense<4, 3>{}};
 
-/// Where weight (k, j) of the file lies in memory; j = 4 is the bias.
-std::size_t place(std::size_t k, std::size_t j) {
-  const auto tensors = linear.tensors();
-  if (j == 4) return tensors[1].offset + k;
-  return tensors[0].transposed ? j * 3 + k : k * 4 + j;
-}
-
-std::vector<dataset<float>> data_sets() {
-  std::vector<dataset<float>> all;
-  std::size_t from = 0;
-  for (const auto count : known::rows) {
-    auto data = test::rows_of(count, 4, 3, 1);
-    for (std::size_t r = 0; r < count; ++r) {
-      data.labels[r] = known::y[from + r];
-      for (std::size_t c = 0; c < 4; ++c) row(data.features, r)[c] = known::x[from + r][c];
-    }
-    from += count;
-    all.push_back(std::move(data));
-  }
-  return all;
-}
-
-std::vector<float> first_weights() {
-  std::vector<float> weights(15);
-  for (std::size_t k = 0; k < 3; ++k)
-    for (std::size_t j = 0; j < 4; ++j) weights[place(k, j)] = known::start[k][j];
-  return weights;
-}
+std::size_t place(std::size_t k, std::size_t j) { return test::place_of(linear, 0, k, j); }
+std::vector<dataset<float>> data_sets() { return test::data_sets_of(known::rows, known::x, known::y); }
+std::vector<float> first_weights() { return test::weights_of(linear, known::start); }
 
 /// Batches of all rows: an epoch is a step.
 const scaffold_recipe<> recipe{.learning_rate = 0.5, .epochs = 4, .batch = 100};

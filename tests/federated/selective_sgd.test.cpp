@@ -27,20 +27,7 @@ namespace known = test::selective_sgd_run;
 
 const sequential linear{dense<4, 3>{}};
 
-std::vector<dataset<float>> data_sets() {
-  std::vector<dataset<float>> all;
-  std::size_t from = 0;
-  for (const auto count : known::rows) {
-    auto data = test::rows_of(count, 4, 3, 1);
-    for (std::size_t r = 0; r < count; ++r) {
-      data.labels[r] = known::y[from + r];
-      for (std::size_t c = 0; c < 4; ++c) row(data.features, r)[c] = known::x[from + r][c];
-    }
-    from += count;
-    all.push_back(std::move(data));
-  }
-  return all;
-}
+std::vector<dataset<float>> data_sets() { return test::data_sets_of(known::rows, known::x, known::y); }
 
 /// Batches of all rows: an epoch is a step.
 const auto local = local_sgd{.learning_rate = 0.5, .epochs = 3, .batch = 100}.recipe();

@@ -170,10 +170,8 @@ TEST_CASE("gradients of lanes: squares, weighed sums, and masks that nothing pas
 
       const auto sums_of = [&](const T* by) {
         std::vector<T> sums(count);
-        simd::sum_lanes<Arch>(count, blocks, static_cast<const T*>(g.data()), count * lanes, by,
-                              [&](std::size_t i, const auto& sum, auto some) {
-                                simd::store_lanes<Arch, T>(sums.data() + i, sum, some);
-                              });
+        simd::sum_lanes<Arch>(count, blocks, static_cast<const T*>(g.data()), count * lanes, by, sums.data(),
+                              simd::write{});
         return sums;
       };
       for (std::size_t b = 0; b < blocks; ++b)
@@ -185,11 +183,16 @@ TEST_CASE("gradients of lanes: squares, weighed sums, and masks that nothing pas
           simd::add_lanes<Arch>(count, static_cast<const T*>(g.data()) + b * count * lanes,
                                 by ? by + b * lanes : nullptr, total.data());
         std::vector<T> again(count);
-        simd::sum_lanes<Arch>(count, 1, static_cast<const T*>(total.data()), 0,
-                              static_cast<const T*>(nullptr), [&](std::size_t i, const auto& sum, auto some) {
-                                simd::store_lanes<Arch, T>(again.data() + i, sum, some);
-                              });
+        const auto sum_again = [&](auto how) {
+          simd::sum_lanes<Arch>(count, 1, static_cast<const T*>(total.data()), 0,
+                                static_cast<const T*>(nullptr), again.data(), how);
+        };
+        sum_again(simd::write{});
         CHECK(again == sums);
+        sum_again(simd::add{});
+        for (std::size_t i = 0; i < count; ++i) REQUIRE(again[i] == sums[i] + sums[i]);
+        sum_again(simd::subtract<T>{T(2)});
+        for (std::size_t i = 0; i < count; ++i) REQUIRE(again[i] == T{});
         for (std::size_t i = 0; i < count; ++i) {
           double expected = 0;
           for (std::size_t b = 0; b < blocks; ++b)

@@ -20,32 +20,10 @@ namespace known = test::fed_rep_run;
 
 const auto model = keep_local(sequential{dense<4, 5>{}, tanh_layer{}, dense<5, 3>{}}, {2});
 
-/// Where number (k, j) of a dense layer of the file lies among what is trained; its last column is the bias.
 std::size_t place(std::size_t layer, std::size_t k, std::size_t j) {
-  const auto tensors = model.tensors();
-  const std::size_t wide = layer == 0 ? 4 : 5, high = layer == 0 ? 5 : 3;
-  const auto find = [&](std::string_view name) {
-    return *std::ranges::find(tensors, concat(layer, '.', name), &named_tensor::name);
-  };
-  if (j == wide) return find("bias").offset + k;
-  const auto weight = find("weight");
-  return weight.offset + (weight.transposed ? j * high + k : k * wide + j);
+  return test::place_of(model, layer, k, j);
 }
-
-std::vector<dataset<float>> data_sets() {
-  std::vector<dataset<float>> all;
-  std::size_t from = 0;
-  for (const auto count : known::rows) {
-    auto data = test::rows_of(count, 4, 3, 1);
-    for (std::size_t r = 0; r < count; ++r) {
-      data.labels[r] = known::y[from + r];
-      for (std::size_t c = 0; c < 4; ++c) row(data.features, r)[c] = known::x[from + r][c];
-    }
-    from += count;
-    all.push_back(std::move(data));
-  }
-  return all;
-}
+std::vector<dataset<float>> data_sets() { return test::data_sets_of(known::rows, known::x, known::y); }
 
 const auto steps = chain(average_over_batch{}, sgd{.learning_rate = 0.25, .momentum = 0.5});
 /// Batches of all rows: an epoch is a step.

@@ -5,10 +5,12 @@
 #include <charconv>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <type_traits>
+#include <variant>
 
 namespace privet {
 
@@ -35,17 +37,40 @@ constexpr std::string_view name_of(fault kind) noexcept {
 
 namespace detail {
 
-inline void append(std::string& out, std::string_view text) { out += text; }
-inline void append(std::string& out, char c) { out += c; }
-template <class N>
-  requires(std::is_arithmetic_v<N> && !std::same_as<N, char>)
-void append(std::string& out, N number) {
-  if constexpr (std::same_as<N, bool>) {
-    out += number ? "true" : "false";
-  } else {
-    char digits[64];
-    out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+/// Text or a number, so that a sentence of any parts is joined by code that is compiled once.
+class sentence_part {
+ public:
+  constexpr sentence_part(std::string_view text) noexcept : value_(text) {}
+  constexpr sentence_part(const char* text) noexcept : value_(std::string_view(text)) {}
+  sentence_part(const std::string& text) noexcept : value_(std::string_view(text)) {}
+  constexpr sentence_part(char c) noexcept : value_(c) {}
+  constexpr sentence_part(bool yes) noexcept : value_(std::string_view(yes ? "true" : "false")) {}
+  constexpr sentence_part(std::signed_integral auto number) noexcept : value_(std::int64_t{number}) {}
+  constexpr sentence_part(std::unsigned_integral auto number) noexcept : value_(std::uint64_t{number}) {}
+  constexpr sentence_part(float number) noexcept : value_(number) {}
+  constexpr sentence_part(double number) noexcept : value_(number) {}
+
+  void append_to(std::string& out) const {
+    std::visit(
+        [&]<class V>(const V& value) {
+          if constexpr (std::same_as<V, std::string_view> || std::same_as<V, char>) {
+            out += value;
+          } else {
+            char digits[64];
+            out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+          }
+        },
+        value_);
   }
+
+ private:
+  std::variant<std::string_view, char, std::int64_t, std::uint64_t, float, double> value_;
+};
+
+[[gnu::cold]] inline std::string joined(std::initializer_list<sentence_part> parts) {
+  std::string out;
+  for (const auto& part : parts) part.append_to(out);
+  return out;
 }
 
 } // namespace detail
@@ -53,9 +78,7 @@ void append(std::string& out, N number) {
 /// Joins text and numbers without a stream: `concat("got ", 107, " columns")`.
 template <class... Parts>
 std::string concat(const Parts&... parts) {
-  std::string out;
-  (detail::append(out, parts), ...);
-  return out;
+  return detail::joined({detail::sentence_part(parts)...});
 }
 
 /// A failure as a value. `message` starts with its code: `[N003 shape] ...`.
@@ -66,8 +89,11 @@ struct error {
   /// The sentence names the place first and then both sides of the mismatch.
   template <class... Parts>
   static error of(fault kind, const Parts&... parts) {
+    return of(kind, {detail::sentence_part(parts)...});
+  }
+  static error of(fault kind, std::initializer_list<detail::sentence_part> parts) {
     const auto code = static_cast<unsigned>(kind);
-    return {kind, concat("[N0", code < 10 ? "0" : "", code, ' ', name_of(kind), "] ", parts...)};
+    return {kind, concat("[N0", code < 10 ? "0" : "", code, ' ', name_of(kind), "] ", detail::joined(parts))};
   }
 };
 
@@ -81,10 +107,19 @@ class exception : public std::runtime_error {
   fault kind_;
 };
 
+namespace detail {
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_sentence(
+    fault kind, std::initializer_list<sentence_part> parts) {
+  throw exception(error::of(kind, parts));
+}
+
+} // namespace detail
+
 /// Throws `exception` with the sentence made from `parts`.
 template <class... Parts>
-[[noreturn]] void fail(fault kind, const Parts&... parts) {
-  throw exception(error::of(kind, parts...));
+[[noreturn, gnu::cold]] void fail(fault kind, const Parts&... parts) {
+  detail::throw_sentence(kind, {detail::sentence_part(parts)...});
 }
 
 /// Throws unless `holds`; keep it out of inner loops.

@@ -14,7 +14,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <string>
 #include <system_error>
+#include <vector>
 
 namespace privet {
 
@@ -109,6 +111,21 @@ inline result<std::vector<std::byte>> read_file(const std::filesystem::path& pat
   if (filled > limit) return too_large(filled);
   bytes.resize(filled);
   return bytes;
+}
+
+/// The names of the entries of a folder that `keep(entry)` is true of, sorted.
+///
+/// Errors  N002: a folder that cannot be listed
+template <class Keep>
+result<std::vector<std::string>> names_in(const std::filesystem::path& folder, Keep&& keep) {
+  std::error_code failure;
+  std::vector<std::string> names;
+  for (std::filesystem::directory_iterator entry(folder, failure), last; !failure && entry != last;
+       entry.increment(failure))
+    if (keep(*entry)) names.push_back(entry->path().filename().string());
+  if (failure) return error::of(fault::file, folder.string(), ": cannot list: ", failure.message());
+  std::ranges::sort(names);
+  return names;
 }
 
 /// A file as text, byte for byte: neither line ends nor encodings are touched.

@@ -2,8 +2,8 @@
 // Images as they might have been taken: mirrored, moved, in another light.
 
 #include <privet/core/error.hpp>
+#include <privet/core/image_shape.hpp>
 #include <privet/core/rows_view.hpp>
-#include <privet/data/image_shape.hpp>
 #include <privet/simd/philox.hpp>
 
 #include <algorithm>
@@ -102,9 +102,9 @@ class augmentation {
   augmentation(image_shape from, const augment_options& how) : from_(from), how_(how) {
     shape_ = {from.channels, how.height > 0 ? how.height : from.height,
               how.width > 0 ? how.width : from.width};
-    require(from.size() > 0 && (from.channels == 1 || from.channels == 3), fault::argument,
+    require(from.known() && from.size() > 0 && (from.channels == 1 || from.channels == 3), fault::argument,
             "augmentation: images of ", from.channels, " x ", from.height, " x ", from.width,
-            ", expected 1 or 3 channels and no size 0");
+            ", expected 1 or 3 channels, both sides and no size 0");
     require(how.flip >= 0 && how.flip <= 1, fault::argument, "augmentation: flip ", how.flip,
             ", expected a probability");
     require(how.padding <= 65535 && shape_.height <= from.height + 2 * how.padding &&

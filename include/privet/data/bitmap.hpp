@@ -2,7 +2,7 @@
 // One image in memory, and what turns images of all sizes into rows of one: gray or colour, resized, cropped.
 
 #include <privet/core/result.hpp>
-#include <privet/data/image_shape.hpp>
+#include <privet/core/sha256.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -195,11 +195,8 @@ inline error no_image(std::span<const std::byte> bytes, std::string_view readabl
   if (const auto format = image_format(bytes); !format.empty())
     return error::of(fault::unsupported, place, ": a file in ", format, ", expected ", readable);
   std::string start;
-  for (std::size_t i = 0; i < std::min<std::size_t>(bytes.size(), 4); ++i) {
-    constexpr const char* digits = "0123456789abcdef";
-    const auto b = std::to_integer<unsigned>(bytes[i]);
-    start += {' ', digits[b >> 4], digits[b & 15]};
-  }
+  for (const std::byte& b : bytes.first(std::min<std::size_t>(bytes.size(), 4)))
+    start += ' ' + hex(std::span(&b, 1));
   return error::of(fault::format, place, ": starts with the bytes", start, ", expected ", readable);
 }
 

@@ -2,9 +2,9 @@
 // CIFAR-10 and CIFAR-100 in their binary versions: a label or two, then 3,072 bytes of pixels, again and again.
 
 #include <privet/core/file.hpp>
+#include <privet/core/image_shape.hpp>
 #include <privet/core/result.hpp>
 #include <privet/data/dataset.hpp>
-#include <privet/data/image_shape.hpp>
 
 #include <algorithm>
 #include <array>
@@ -150,15 +150,13 @@ inline result<dataset<>> read(const layout& of, std::span<const std::filesystem:
 /// The files of a folder whose names start and end so, sorted.
 inline result<std::vector<std::filesystem::path>> files_named(const std::filesystem::path& folder,
                                                               std::string_view start, std::string_view end) {
-  std::error_code failure;
+  const auto names = names_in(folder, [&](const std::filesystem::directory_entry& entry) {
+    const std::string name = entry.path().filename().string();
+    return name.starts_with(start) && name.ends_with(end);
+  });
+  if (!names) return names.error();
   std::vector<std::filesystem::path> files;
-  for (std::filesystem::directory_iterator entry(folder, failure), last; !failure && entry != last;
-       entry.increment(failure)) {
-    const std::string name = entry->path().filename().string();
-    if (name.starts_with(start) && name.ends_with(end)) files.push_back(entry->path());
-  }
-  if (failure) return error::of(fault::file, folder.string(), ": cannot list: ", failure.message());
-  std::ranges::sort(files);
+  for (const auto& name : *names) files.push_back(folder / name);
   return files;
 }
 

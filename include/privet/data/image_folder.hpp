@@ -2,6 +2,7 @@
 // A folder of folders of images: each folder is a class, each image becomes a row.
 
 #include <privet/core/file.hpp>
+#include <privet/core/image_shape.hpp>
 #include <privet/core/parallel.hpp>
 #include <privet/data/bitmap.hpp>
 #include <privet/data/dataset.hpp>
@@ -40,25 +41,19 @@ struct listing {
 namespace detail {
 
 /// Names in a folder of folders (`folders`) or of images, sorted; hidden ones are passed over.
-inline result<std::vector<std::string>> names_in(const std::filesystem::path& folder, bool folders) {
+inline result<std::vector<std::string>> classes_or_images(const std::filesystem::path& folder, bool folders) {
   constexpr std::array<std::string_view, 13> endings = {".png",  ".jpg",  ".jpeg", ".ppm", ".pgm",
                                                         ".pnm",  ".gif",  ".webp", ".bmp", ".tif",
                                                         ".tiff", ".heic", ".avif"};
-  std::error_code failure;
-  std::vector<std::string> names;
-  for (std::filesystem::directory_iterator entry(folder, failure), last; !failure && entry != last;
-       entry.increment(failure)) {
-    const std::string name = entry->path().filename().string();
+  return names_in(folder, [&](const std::filesystem::directory_entry& entry) {
     std::error_code ignored;
-    if (name.starts_with('.') || entry->is_directory(ignored) != folders) continue;
-    std::string ending = entry->path().extension().string();
+    if (entry.path().filename().string().starts_with('.') || entry.is_directory(ignored) != folders)
+      return false;
+    std::string ending = entry.path().extension().string();
     for (char& c : ending)
       if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if (folders || std::ranges::find(endings, ending) != endings.end()) names.push_back(name);
-  }
-  if (failure) return error::of(fault::file, folder.string(), ": cannot list: ", failure.message());
-  std::ranges::sort(names);
-  return names;
+    return folders || std::ranges::find(endings, ending) != endings.end();
+  });
 }
 
 } // namespace detail
@@ -67,7 +62,7 @@ inline result<std::vector<std::string>> names_in(const std::filesystem::path& fo
 /// folders within the folder of a class, too.
 /// Errors  N002 a folder that cannot be listed; N006 a class without folder or images, no class at all
 inline result<listing> list(const std::filesystem::path& folder, const options& wanted = {}) {
-  auto found = detail::names_in(folder, true);
+  auto found = detail::classes_or_images(folder, true);
   if (!found) return found.error();
   listing out{wanted.classes.empty() ? *found : wanted.classes, {}, {}};
   if (out.classes.empty())
@@ -77,7 +72,7 @@ inline result<listing> list(const std::filesystem::path& folder, const options& 
       return error::of(fault::label, folder.string(), ": no folder '", out.classes[c], "' among its ",
                        found->size(),
                        found->empty() ? std::string() : concat(", such as '", found->front(), "'"));
-    const auto files = detail::names_in(folder / out.classes[c], false);
+    const auto files = detail::classes_or_images(folder / out.classes[c], false);
     if (!files) return files.error();
     if (files->empty())
       return error::of(fault::label, (folder / out.classes[c]).string(), ": no images, expected at least 1");

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace privet {
@@ -114,6 +115,17 @@ inline std::vector<std::byte> encode(const message& m) {
   out.put(std::span<const std::byte>(m.body));
   return std::move(out).take();
 }
+
+namespace detail {
+
+/// Why client `id` will not.
+inline std::vector<std::byte> encode_refusal(std::uint64_t schema_hash, std::uint32_t round, std::uint32_t id,
+                                             std::string_view why) {
+  const auto text = bytes_of(why);
+  return encode({message_kind::refusal, schema_hash, round, id, {text.begin(), text.end()}});
+}
+
+} // namespace detail
 
 /// Errors: N004 for bytes that are no message, N009 for one that was damaged or is not whole.
 inline result<message> decode_message(std::span<const std::byte> bytes) {

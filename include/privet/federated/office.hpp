@@ -172,9 +172,9 @@ class office : public participant {
   }
 
   std::vector<std::byte> answer(std::span<const std::byte> request) override {
-    auto reply = handle(request);
-    if (!reply) reply = make(message_kind::refusal, {}, copy_of(reply.error().message));
-    return encode(*reply);
+    const auto reply = handle(request);
+    return reply ? encode(*reply)
+                 : detail::encode_refusal(data_.schema.hash(), 0, id_, reply.error().message);
   }
 
   const dataset<float>& data() const noexcept { return data_; }
@@ -496,10 +496,6 @@ class office : public participant {
   }
   message make(message_kind kind, const message& request, std::vector<std::byte> body) const {
     return {kind, data_.schema.hash(), request.round, id_, std::move(body)};
-  }
-  static std::vector<std::byte> copy_of(std::string_view text) {
-    const auto bytes = bytes_of(text);
-    return {bytes.begin(), bytes.end()};
   }
 
   std::uint32_t id_;

@@ -233,8 +233,7 @@ class ring_site : public participant {
   }
 
   std::vector<std::byte> refusal(std::uint32_t round, std::string_view why) const {
-    const auto text = bytes_of(why);
-    return encode({message_kind::refusal, data().schema.hash(), round, id_, {text.begin(), text.end()}});
+    return detail::encode_refusal(data().schema.hash(), round, id_, why);
   }
 
   result<ring_state> visit(const message& m) {

@@ -76,25 +76,15 @@ struct conv2d {
                const Finish& finish = {}) const {
     const auto c = shape();
     simd::convolve<Arch>(c, group_outs(), out_columns(), input(call), p.data(), p.data() + c.weights(), y,
-                         [&](std::size_t first, std::size_t n) {
-                           if constexpr (!std::is_same_v<Finish, simd::as_it_is>)
-                             for (std::size_t i = first; i < first + n; i += simd::width<T, Arch>)
-                               simd::store<Arch, T>(y + i,
-                                                    finish(simd::load<Arch>(static_cast<const T*>(y + i))));
-                         });
+                         [&](std::size_t first, std::size_t n) { finish_part<Arch>(y, first, n, finish); });
   }
 
   template <class Arch, class T, class Finish = simd::as_it_is>
   void backward(std::span<const T> p, const layer_rows<T>& call, const T* dy, T* dx, layer_context,
                 const Finish& finish = {}) const {
-    simd::convolve_back<Arch>(shape(), group_channels(), in_columns(), dy, p.data(), dx, call.scratch,
-                              [&](std::size_t first, std::size_t n) {
-                                if constexpr (!std::is_same_v<Finish, simd::as_it_is>)
-                                  for (std::size_t i = first; i < first + n; i += simd::width<T, Arch>)
-                                    simd::store<Arch, T>(
-                                        dx + i, finish(simd::load<Arch>(static_cast<const T*>(dx + i)),
-                                                       simd::load<Arch>(call.input + i)));
-                              });
+    simd::convolve_back<Arch>(
+        shape(), group_channels(), in_columns(), dy, p.data(), dx, call.scratch,
+        [&](std::size_t first, std::size_t n) { finish_part<Arch>(dx, first, n, finish, call.input); });
   }
 
   /// The gradient of each example of a block, in its lane: g (size, lane_block).
@@ -136,6 +126,16 @@ struct conv2d {
       "groups that do not divide the channels");
 
   constexpr bool padded() const noexcept { return window(kernel).padding > 0; }
+
+  /// to = finish(to, beside), for n numbers from `first` on.
+  template <class Arch, class T, class Finish, class... Beside>
+  static void finish_part(T* to, std::size_t first, std::size_t n, const Finish& finish,
+                          const Beside*... beside) {
+    if constexpr (!std::is_same_v<Finish, simd::as_it_is>)
+      for (std::size_t i = first; i < first + n; i += simd::width<T, Arch>)
+        simd::store<Arch, T>(
+            to + i, finish(simd::load<Arch>(static_cast<const T*>(to + i)), simd::load<Arch>(beside + i)...));
+  }
 
   template <class T>
   const T* input(const layer_rows<T>& call) const {

@@ -1,19 +1,13 @@
 #pragma once
 // Shapes of what convolutions and pools read, in the type or as numbers.
 
+#include <privet/core/image_shape.hpp>
 #include <privet/nn/layer.hpp>
+#include <privet/simd/convolution.hpp>
 
 #include <cstddef>
 
 namespace privet {
-
-/// Channels of rows and columns; as a row of features, the column changes fastest and the channel slowest.
-struct image {
-  std::size_t channels = dynamic, height = dynamic, width = dynamic;
-
-  constexpr std::size_t size() const noexcept { return channels * height * width; }
-  friend constexpr bool operator==(const image&, const image&) = default;
-};
 
 /// The window of a convolution or a pool: `window{5, 5}`, `window{.height = 3, .width = 3, .padding = 1}`.
 struct window {
@@ -72,8 +66,8 @@ constexpr window_fault fault_of(const image& in, const window& w) noexcept {
   return {};
 }
 constexpr image after(const image& in, const window& w, std::size_t channels) noexcept {
-  return {channels, (in.height + 2 * w.padding - w.height) / w.stride + 1,
-          (in.width + 2 * w.padding - w.width) / w.stride + 1};
+  return {channels, simd::positions(in.height, w.height, w.stride, w.padding),
+          simd::positions(in.width, w.width, w.stride, w.padding)};
 }
 
 inline void check_window(const char* layer, const image& in, const window& w) {

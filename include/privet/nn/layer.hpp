@@ -6,6 +6,7 @@
 #include <privet/core/rows_view.hpp>
 #include <privet/simd/arch.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -62,6 +63,29 @@ struct named_tensor {
   std::size_t offset = 0;
   std::size_t size = 0;
   bool transposed = false; ///< the file holds the transpose of what memory holds
+
+  /// Copies its `size` numbers from the order of memory to that of files, and back.
+  template <class T>
+  void to_file(const T* memory, T* file) const {
+    copy(shape.front(), memory, file);
+  }
+  template <class T>
+  void to_memory(const T* file, T* memory) const {
+    copy(shape.back(), file, memory);
+  }
+
+ private:
+  /// `columns`: those of `from`.
+  template <class T>
+  void copy(std::size_t columns, const T* from, T* to) const {
+    if (!transposed) {
+      std::copy_n(from, size, to);
+      return;
+    }
+    const std::size_t rows = size / columns;
+    for (std::size_t i = 0; i < rows; ++i)
+      for (std::size_t j = 0; j < columns; ++j) to[j * rows + i] = from[i * columns + j];
+  }
 };
 
 /// How the activations of a layer lie in memory.
@@ -78,6 +102,13 @@ template <class L>
   requires requires { L::layout; }
 inline constexpr bool in_lanes<L> = L::layout == activation_layout::lanes;
 
+/// Whether a layer reads the output of the layer `back` places before it in the list (nn/residual.hpp): to add it to
+/// what it reads itself, or to begin another path there.
+template <class L>
+inline constexpr bool is_join = requires { L::joins; };
+template <class L>
+inline constexpr bool is_branch = requires { L::branches; };
+
 /// The widths and pointers of one call on a chunk of rows, all arrays row-major and dense; of a layer on lanes on
 /// one block, where `rows` is simd::lane_block and arrays are (feature, lane).
 template <class T>
@@ -85,9 +116,10 @@ struct layer_rows {
   std::size_t rows;
   std::size_t in;
   std::size_t out;
-  const T* input;  ///< (rows, in)
-  const T* output; ///< (rows, out), what forward wrote
-  T* scratch;      ///< at least `scratch(rows)` of the layer that asks for some
+  const T* input;           ///< (rows, in)
+  const T* output;          ///< (rows, out), what forward wrote
+  T* scratch;               ///< at least `scratch(rows)` of the layer that asks for some
+  const T* other = nullptr; ///< (rows, in), the second input of a join
 };
 
 /// A layer. Law: gradients agree with finite differences; squared norms and sums agree with
@@ -113,6 +145,8 @@ struct layer_rows {
 ///   forward(p, call, y, context)         of one block; call.output is not there yet
 ///   lane_gradients(call, dy, g)          g (size, lane) = the gradient of each example of a block, in place of
 ///                                        add_squared_norms and accumulate: the network adds up
+///
+/// A join offers forward(p, call, y, context) too, on either layout.
 template <class L>
 concept Layer =
     requires(const L layer, std::size_t n, layer_rows<float> call, std::span<const float> p, const float* x,
@@ -127,9 +161,10 @@ concept Layer =
               layer_context context) {
       layer.template forward<simd::default_arch>(p, n, n, n, x, y, context);
     } ||
-     (in_lanes<L> &&
-      requires(const L layer, layer_rows<float> call, std::span<const float> p, float* y,
-               layer_context context) { layer.template forward<simd::default_arch>(p, call, y, context); }));
+     ((in_lanes<L> || is_join<L>)&&requires(const L layer, layer_rows<float> call, std::span<const float> p,
+                                            float* y, layer_context context) {
+       layer.template forward<simd::default_arch>(p, call, y, context);
+     }));
 
 /// A layer that reads parameters.
 template <class L>

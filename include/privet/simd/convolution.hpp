@@ -18,6 +18,12 @@ namespace privet::simd::inline PRIVET_ISA {
 /// batch of AVX-512 floats, four of SSE or NEON.
 inline constexpr std::size_t lane_block = 16;
 
+/// How many places a window takes along a side, which it fits into once `padding` is on both ends.
+constexpr std::size_t positions(std::size_t side, std::size_t window, std::size_t stride,
+                                std::size_t padding) noexcept {
+  return (side + 2 * padding - window) / stride + 1;
+}
+
 /// The sizes of a convolution.
 struct convolution {
   std::size_t channels, height, width; ///< of what it reads
@@ -28,8 +34,10 @@ struct convolution {
   constexpr std::size_t padded_height() const noexcept { return height + 2 * padding; }
   constexpr std::size_t padded_width() const noexcept { return width + 2 * padding; }
   constexpr std::size_t padded_size() const noexcept { return channels * padded_height() * padded_width(); }
-  constexpr std::size_t out_height() const noexcept { return (padded_height() - window_height) / stride + 1; }
-  constexpr std::size_t out_width() const noexcept { return (padded_width() - window_width) / stride + 1; }
+  constexpr std::size_t out_height() const noexcept {
+    return positions(height, window_height, stride, padding);
+  }
+  constexpr std::size_t out_width() const noexcept { return positions(width, window_width, stride, padding); }
   constexpr std::size_t group_channels() const noexcept { return channels / groups; }
   constexpr std::size_t group_outs() const noexcept { return outs / groups; }
   constexpr std::size_t window_size() const noexcept { return window_height * window_width; }
@@ -412,11 +420,12 @@ void add_lanes(std::size_t count, const T* g, const T* weights, T* total) noexce
   }
 }
 
-/// f(i, sums, lanes) for batches of sums: element i is that of g[i] over the lanes of all blocks, each lane
-/// times its weight, as `add_lanes` would add them. g (count, lane_block) of the first block; the next ones
-/// `next` scalars on; weights (blocks, lane_block) or none.
-template <class Arch = default_arch, class T, class F>
-void sum_lanes(std::size_t count, std::size_t blocks, const T* g, std::size_t next, const T* weights, F&& f) {
+/// to[i] = the sum of g[i] over the lanes of all blocks, each lane times its weight, as `add_lanes` would add them;
+/// or that added, or subtracted. g (count, lane_block) of the first block; the next ones `next` scalars on;
+/// weights (blocks, lane_block) or none; to (count).
+template <class Arch = default_arch, class T, class How>
+void sum_lanes(std::size_t count, std::size_t blocks, const T* g, std::size_t next, const T* weights, T* to,
+               [[maybe_unused]] How how) {
   constexpr std::size_t wide = width<T, Arch>;
   const auto zero = simd::broadcast<Arch>(T{});
   const auto over_blocks = [&](const T* from, std::size_t v) __attribute__((always_inline)) {
@@ -441,7 +450,12 @@ void sum_lanes(std::size_t count, std::size_t blocks, const T* g, std::size_t ne
     batch<T, Arch> each[wide];
     PRIVET_UNROLL for (std::size_t j = 0; j < wide; ++j) each[j] =
         i + j < count ? over_lanes(g + (i + j) * lane_block) : zero;
-    f(i, simd::reduce_each<Arch, T>(each), lanes);
+    auto sum = simd::reduce_each<Arch, T>(each);
+    const auto held = [&] { return simd::load_lanes<Arch>(static_cast<const T*>(to + i), lanes); };
+    if constexpr (std::is_same_v<How, add>) sum = held() + sum;
+    if constexpr (std::is_same_v<How, subtract<T>>)
+      sum = simd::fma(simd::broadcast<Arch>(-how.scale), sum, held());
+    simd::store_lanes<Arch, T>(to + i, sum, lanes);
   });
 }
 
@@ -452,11 +466,9 @@ struct pooling {
   std::size_t stride = 1, padding = 0;
 
   constexpr std::size_t out_height() const noexcept {
-    return (height + 2 * padding - window_height) / stride + 1;
+    return positions(height, window_height, stride, padding);
   }
-  constexpr std::size_t out_width() const noexcept {
-    return (width + 2 * padding - window_width) / stride + 1;
-  }
+  constexpr std::size_t out_width() const noexcept { return positions(width, window_width, stride, padding); }
 };
 
 namespace detail {

@@ -221,6 +221,15 @@ void product(M m, N n, std::size_t depth, const scalars<T>& a, const T* b, T* c,
 
 } // namespace detail
 
+namespace detail {
+
+template <class Arch, class T>
+inline constexpr auto as_sum = [](T * at, const auto& sum, auto lanes) __attribute__((always_inline)) {
+  simd::store_lanes<Arch, T>(at, sum, lanes);
+};
+
+} // namespace detail
+
 /// y = finish(x w + bias).   x (m, depth), w (depth, n), bias (n), y (m, n); row-major and dense.
 /// `finish` maps batches of y on their way to memory: an activation costs no pass of its own.
 template <class Arch = default_arch, class M, class N, class K, class T, class F = as_it_is>
@@ -235,10 +244,16 @@ void affine(M m, N n, K depth, const T* x, const T* w, const T* bias, T* y, cons
   };
   const auto inner = static_cast<std::size_t>(depth);
   const detail::scalars<T> left{x, inner, 1};
-  if (m == 1)
-    detail::product<Arch>(size_constant<1>{}, detail::size_of(n), inner, left, w, y, start, store);
-  else
-    detail::product<Arch>(detail::size_of(m), detail::size_of(n), inner, left, w, y, start, store);
+  if (m != 1)
+    return detail::product<Arch>(detail::size_of(m), detail::size_of(n), inner, left, w, y, start, store);
+  // One row has panels of its own; one set of them is enough for all activations.
+  detail::product<Arch>(size_constant<1>{}, detail::size_of(n), inner, left, w, y, start,
+                        detail::as_sum<Arch, T>);
+  if constexpr (!std::is_same_v<F, as_it_is>)
+    simd::for_each_batch<Arch, T>(n, [&](std::size_t j, auto lanes) {
+      simd::store_lanes<Arch, T>(y + j, finish(simd::load_lanes<Arch>(static_cast<const T*>(y + j), lanes)),
+                                 lanes);
+    });
 }
 
 namespace detail {
@@ -345,11 +360,6 @@ template <class Arch, class T>
 inline constexpr auto from_zero = [](std::size_t) {
   return [](T*, auto, auto) __attribute__((always_inline)) { return simd::broadcast<Arch>(T{}); };
 };
-template <class Arch, class T>
-inline constexpr auto as_sum = [](T * at, const auto& sum, auto lanes) __attribute__((always_inline)) {
-  simd::store_lanes<Arch, T>(at, sum, lanes);
-};
-
 } // namespace detail
 
 /// What an outer product does with its sums.

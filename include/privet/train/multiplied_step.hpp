@@ -78,15 +78,7 @@ class multiplied_step : training_step<Model, LossType, Steps, T, Arch> {
     const simd::flush_denormals quick;
     require(data.columns == change_.input_shape().size(), fault::shape, "the augmentation reads rows ",
             change_.input_shape().size(), " wide, got ", data.columns);
-    this->check(p, state);
-    double scale = 1;
-    this->chain_.stages().for_each([&]<class S>(const S& stage) {
-      if constexpr (Reduction<S>) scale = stage.scale(expected_batch);
-    });
-    if constexpr (Chain::mechanisms > 0) seed = detail::draw64(thread_system_random());
-    this->begin(state, scale, expected_batch);
-    if constexpr (Chain::bounds > 0) scale = 1; // the coefficients of the examples hold it
-
+    const double scale = this->start(p, state, expected_batch, seed);
     const std::span<T> sum = this->gradient_, part = part_;
     std::ranges::fill(sum, T{});
     double loss = 0;
@@ -98,10 +90,8 @@ class multiplied_step : training_step<Model, LossType, Steps, T, Arch> {
       }
       simd::axpy<Arch>(T{1}, std::span<const T>(part), sum);
     }
-    for (std::size_t offset = 0; offset < sum.size(); offset += this->piece_)
-      this->apply(p, state, offset, sum.subspan(offset, std::min(this->piece_, sum.size() - offset)), scale);
+    this->apply_sum(p, state, scale);
     this->end(state, expected_batch);
-    ++state.step;
     return loss;
   }
 
@@ -115,27 +105,19 @@ class multiplied_step : training_step<Model, LossType, Steps, T, Arch> {
   /// Leaves the sum over the copies of row `index`, number `r` of the batch, in `example_`; returns their mean loss.
   double example_gradient(const parameters<T>& p, std::uint64_t step, rows_view<T> data,
                           const target* targets, std::uint32_t index, std::size_t r, std::uint64_t seed) {
-    auto& m = this->model_;
-    auto& memory = this->memory_;
-    const std::size_t width = m.in_width(), per_row = this->targets_per_row(), last = m.depth() - 1;
+    const std::size_t width = this->model().in_width(), per_row = this->targets_per_row();
     const std::span<const T> row(data.data + index * data.columns, data.columns);
     for (std::size_t k = 0; k < copies_; ++k) {
       change_(row, {seed, step, index, static_cast<std::uint32_t>(k)},
               std::span<T>(this->inputs_).subspan(k * width, width));
       std::copy_n(targets + index * per_row, per_row, this->targets_.data() + k * per_row);
     }
-    const layer_context context{mode::training, seed, step, static_cast<std::uint32_t>(r * copies_)};
-    const std::span<const T> weights = p.trained();
     const T* const x = this->inputs_.data();
-    m.template forward<Arch>(weights, copies_, x, memory, context);
-    this->loss_.template evaluate<Arch>(copies_, m.out_width(), static_cast<const T*>(memory.output(last)),
-                                        static_cast<const target*>(this->targets_.data()),
-                                        this->losses_.data(), memory.delta(last));
-    m.template backward<Arch>(weights, copies_, x, memory, context);
+    const double loss =
+        this->deltas_of_rows(p, copies_, x, this->targets_.data(),
+                             {mode::training, seed, step, static_cast<std::uint32_t>(r * copies_)});
     std::ranges::fill(example_, T{});
-    m.template accumulate<Arch>(copies_, x, memory, std::span<T>(example_));
-    double loss = 0;
-    for (std::size_t k = 0; k < copies_; ++k) loss += static_cast<double>(this->losses_[k]);
+    this->model().template accumulate<Arch>(copies_, x, this->memory_, std::span<T>(example_));
     return loss / static_cast<double>(copies_);
   }
 

@@ -99,9 +99,9 @@ class training_step {
         memory_(model_.template make_tape<T>(chunk)),
         inputs_(chunk * model_.in_width()),
         targets_(chunk * loss_.targets_per_row(model_.out_width())),
+        gradient_(model_.sizes().shared + model_.sizes().local),
         losses_(chunk),
         coefficients_(chunk * (Chain::bounds_by_layer ? model_.parametric_layers() : 1)),
-        gradient_(model_.sizes().shared + model_.sizes().local),
         piece_(std::min(gradient_.size(), std::max(model_.piece_size(), piece_in_cache))),
         room_(Chain::mechanisms > 0 ? piece_ : 0) {
     require(chunk > 0, fault::argument, "training_step: chunks of 0 rows");
@@ -142,18 +142,9 @@ class training_step {
     const simd::flush_denormals quick;
     require(data.columns == model_.in_width(), fault::shape, "the model reads rows ", model_.in_width(),
             " wide, got ", data.columns);
-    check(p, state);
-    double scale = 1;
-    chain_.stages().for_each([&]<class S>(const S& stage) {
-      if constexpr (Reduction<S>) scale = stage.scale(expected_batch);
-    });
+    const double scale = start(p, state, expected_batch, seed);
     const auto simple = chain_.scaling(state.step);
     double loss = 0;
-    // Coins that belong to places in the batch: a row more would move the rows behind it to other coins, and
-    // so move more than one gradient, were they the same for both neighbours.
-    if constexpr (Chain::mechanisms > 0) seed = detail::draw64(thread_system_random());
-    begin(state, scale, expected_batch);
-    if constexpr (Chain::bounds > 0) scale = 1; // the coefficients of the examples hold it
     if (batch.size() <= memory_.capacity()) {
       loss = deltas(p, state.step, data, targets, batch, 0, seed);
       if (simple)
@@ -180,16 +171,97 @@ class training_step {
       if (simple)
         simd::axpy<Arch>(static_cast<T>(-scale * *simple), std::span<const T>(gradient_), p.trained());
       else
-        for (std::size_t offset = 0; offset < gradient_.size(); offset += piece_)
-          apply(p, state, offset,
-                std::span<T>(gradient_).subspan(offset, std::min(piece_, gradient_.size() - offset)), scale);
+        apply_sum(p, state, scale);
     }
     end(state, expected_batch);
-    ++state.step;
     return loss;
   }
 
  protected:
+  /// Before the first row: refuses as a step does, draws a seed that is to be secret, returns what the sum is scaled
+  /// by when it is whole.
+  double start(const parameters<T>& p, const chain_state<T>& state, double expected_batch,
+               [[maybe_unused]] std::uint64_t& seed) {
+    check(p, state);
+    double scale = 1;
+    chain_.stages().for_each([&]<class S>(const S& stage) {
+      if constexpr (Reduction<S>) scale = stage.scale(expected_batch);
+    });
+    // Coins that belong to places in the batch: a row more would move the rows behind it to other coins, and
+    // so move more than one gradient, were they the same for both neighbours.
+    if constexpr (Chain::mechanisms > 0) seed = detail::draw64(thread_system_random());
+    bound_ = Chain::bound_adapts ? state.bound : chain_.first_bound();
+    reduction_ = scale;
+    within_ = 0;
+    context_ = {.step = state.step, .expected_batch = expected_batch, .sensitivity = scale * bound_};
+    if constexpr (Chain::bound_adapts && Chain::mechanisms > 0)
+      context_.noise_factor = chain_.mechanism().factor_beside(count_deviation(expected_batch));
+    return Chain::bounds > 0 ? 1 : scale; // the coefficients of the examples hold it
+  }
+
+  /// Forward and backward over rows. Leaves their deltas on the tape and returns the sum of their losses.
+  double deltas_of_rows(const parameters<T>& p, std::size_t rows, const T* x, const target* targets,
+                        const layer_context& context) {
+    const std::span<const T> weights = p.trained();
+    const std::size_t last = model_.depth() - 1;
+    model_.template forward<Arch>(weights, rows, x, memory_, context);
+    loss_.template evaluate<Arch>(rows, model_.out_width(), static_cast<const T*>(memory_.output(last)),
+                                  targets, losses_.data(), memory_.delta(last));
+    model_.template backward<Arch>(weights, rows, x, memory_, context);
+    double sum = 0;
+    for (std::size_t r = 0; r < rows; ++r) sum += static_cast<double>(losses_[r]);
+    return sum;
+  }
+
+  /// Turns squared norms, layer by layer of so many examples where the bound is by layer, into coefficients.
+  void make_coefficients(std::size_t rows, std::span<T> coefficients) {
+    const auto& stage = chain_.bound();
+    [[maybe_unused]] const std::size_t layers = Chain::bounds_by_layer ? model_.parametric_layers() : 1;
+    for (std::size_t r = 0; r < rows; ++r) {
+      bool finite = true;
+      for (std::size_t i = r; i < coefficients.size(); i += rows)
+        finite = finite & std::isfinite(coefficients[i]);
+      for (std::size_t i = r; i < coefficients.size(); i += rows) {
+        const T squared = coefficients[i];
+        T c;
+        if constexpr (Chain::bounds_by_layer) {
+          c = stage.coefficient(squared, layers);
+        } else if constexpr (Chain::bound_adapts) {
+          c = stage.coefficient(squared, bound_);
+          within_ += (static_cast<double>(squared) <= bound_ * bound_) - 0.5;
+        } else {
+          c = stage.coefficient(squared);
+        }
+        coefficients[i] = finite ? c * static_cast<T>(reduction_) : T{};
+      }
+    }
+  }
+
+  /// Reduction, pointwise stages and the update itself, on `gradient_` as a whole.
+  void apply_sum(parameters<T>& p, chain_state<T>& state, double scale) {
+    for (std::size_t offset = 0; offset < gradient_.size(); offset += piece_)
+      apply(p, state, offset,
+            std::span<T>(gradient_).subspan(offset, std::min(piece_, gradient_.size() - offset)), scale);
+  }
+
+  /// Counts the step and moves an adaptive bound, by the count that the mechanism releases; without a mechanism by
+  /// the count.
+  void end(chain_state<T>& state, [[maybe_unused]] double expected_batch) {
+    if constexpr (Chain::bound_adapts) {
+      double count = within_;
+      if constexpr (Chain::mechanisms > 0)
+        count = chain_.mechanism().release(count, count_deviation(expected_batch));
+      state.bound = chain_.bound().next(state.bound, count, expected_batch);
+    }
+    ++state.step;
+  }
+
+  double count_deviation(double expected_batch) const {
+    if constexpr (Chain::bound_adapts) return chain_.bound().count_deviation(expected_batch);
+    return 0;
+  }
+
+ private:
   /// Throws as a step does.
   void check(const parameters<T>& p, const chain_state<T>& state) const {
     require(p.trained().size() == gradient_.size(), fault::shape, "the model has ", gradient_.size(),
@@ -218,18 +290,10 @@ class training_step {
   /// the whole batch. Leaves their deltas on the tape and returns the sum of their losses.
   double deltas(const parameters<T>& p, std::uint64_t step, rows_view<T> data, const target* targets,
                 std::span<const std::uint32_t> batch, std::size_t first, std::uint64_t seed) {
-    const std::size_t rows = batch.size();
     targets = gather(data, targets, batch);
-    const layer_context context{mode::training, seed, step, static_cast<std::uint32_t>(first)};
-    const std::span<const T> weights = p.trained();
-    const std::size_t last = model_.depth() - 1;
-    model_.template forward<Arch>(weights, rows, rows_, memory_, context);
-    loss_.template evaluate<Arch>(rows, model_.out_width(), static_cast<const T*>(memory_.output(last)),
-                                  targets, losses_.data(), memory_.delta(last));
-    model_.template backward<Arch>(weights, rows, rows_, memory_, context);
-    if constexpr (Chain::bounds > 0) bound(rows);
-    double sum = 0;
-    for (std::size_t r = 0; r < rows; ++r) sum += losses_[r];
+    const double sum = deltas_of_rows(p, batch.size(), rows_, targets,
+                                      {mode::training, seed, step, static_cast<std::uint32_t>(first)});
+    if constexpr (Chain::bounds > 0) bound(batch.size());
     return sum;
   }
 
@@ -253,30 +317,6 @@ class training_step {
     return targets_.data();
   }
 
-  double count_deviation(double expected_batch) const {
-    if constexpr (Chain::bound_adapts) return chain_.bound().count_deviation(expected_batch);
-    return 0;
-  }
-
-  void begin(const chain_state<T>& state, double scale, double expected_batch) {
-    bound_ = Chain::bound_adapts ? state.bound : chain_.first_bound();
-    reduction_ = scale;
-    within_ = 0;
-    context_ = {.step = state.step, .expected_batch = expected_batch, .sensitivity = scale * bound_};
-    if constexpr (Chain::bound_adapts && Chain::mechanisms > 0)
-      context_.noise_factor = chain_.mechanism().factor_beside(count_deviation(expected_batch));
-  }
-
-  /// Moves an adaptive bound, by the count that the mechanism releases; without a mechanism by the count.
-  void end([[maybe_unused]] chain_state<T>& state, [[maybe_unused]] double expected_batch) {
-    if constexpr (Chain::bound_adapts) {
-      double count = within_;
-      if constexpr (Chain::mechanisms > 0)
-        count = chain_.mechanism().release(count, count_deviation(expected_batch));
-      state.bound = chain_.bound().next(state.bound, count, expected_batch);
-    }
-  }
-
   void bound(std::size_t rows) {
     const std::size_t layers = Chain::bounds_by_layer ? model_.parametric_layers() : 1;
     const std::span<T> coefficients = std::span<T>(coefficients_).first(rows * layers);
@@ -284,30 +324,6 @@ class training_step {
     make_coefficients(rows, coefficients);
     model_.template weigh<Arch, Chain::bounds_by_layer>(rows, inputs_.data(), memory_,
                                                         std::span<const T>(coefficients));
-  }
-
-  /// Turns squared norms, layer by layer of so many examples where the bound is by layer, into coefficients.
-  void make_coefficients(std::size_t rows, std::span<T> coefficients) {
-    const auto& stage = chain_.bound();
-    [[maybe_unused]] const std::size_t layers = Chain::bounds_by_layer ? model_.parametric_layers() : 1;
-    for (std::size_t r = 0; r < rows; ++r) {
-      bool finite = true;
-      for (std::size_t i = r; i < coefficients.size(); i += rows)
-        finite = finite & std::isfinite(coefficients[i]);
-      for (std::size_t i = r; i < coefficients.size(); i += rows) {
-        const T squared = coefficients[i];
-        T c;
-        if constexpr (Chain::bounds_by_layer) {
-          c = stage.coefficient(squared, layers);
-        } else if constexpr (Chain::bound_adapts) {
-          c = stage.coefficient(squared, bound_);
-          within_ += (static_cast<double>(squared) <= bound_ * bound_) - 0.5;
-        } else {
-          c = stage.coefficient(squared);
-        }
-        coefficients[i] = finite ? c * static_cast<T>(reduction_) : T{};
-      }
-    }
   }
 
   /// Reduction, pointwise stages and the update itself, on one piece of the gradient.
@@ -321,11 +337,15 @@ class training_step {
   Model model_;
   LossType loss_;
   Chain chain_;
+
+ protected:
   tape<T> memory_;
   aligned_vector<T> inputs_;
   std::vector<target> targets_;
-  std::vector<T> losses_, coefficients_;
   aligned_vector<T> gradient_; ///< the sum over chunks, or room for a piece of it
+
+ private:
+  std::vector<T> losses_, coefficients_;
   std::size_t piece_;
   aligned_vector<T> room_; ///< a piece, where the gradient is needed beside it
   update_context<T> context_;
