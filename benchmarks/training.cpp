@@ -2,14 +2,14 @@
 
 #include "peers/mlp.hpp"
 #include "support/compare.hpp"
+#include "support/lenet.hpp"
 #include "support/script.hpp"
 
 #include <privet/core/aligned.hpp>
 #include <privet/nn/activations.hpp>
-#include <privet/nn/conv2d.hpp>
 #include <privet/nn/dense.hpp>
 #include <privet/nn/losses.hpp>
-#include <privet/nn/pools.hpp>
+#include <privet/nn/resnet.hpp>
 #include <privet/nn/sequential.hpp>
 #include <privet/optim/sgd.hpp>
 #include <privet/random/normal.hpp>
@@ -93,7 +93,8 @@ struct setting {
   std::vector<side> sides;
 
   template <class Model>
-  setting(const Model& model, std::vector<std::size_t> widths, std::size_t rows, bool lenet = false)
+  setting(const Model& model, std::vector<std::size_t> widths, std::size_t rows, bool lenet = false,
+          bool resnet = false)
       : x(rows * widths.front()), labels(rows) {
     replayable_random source(1);
     fill_normal(source, std::span<float>(x));
@@ -104,6 +105,7 @@ struct setting {
     }
     task = {.widths = std::move(widths),
             .lenet = lenet,
+            .resnet = resnet,
             .x = x,
             .labels = labels,
             .weights = {},
@@ -115,17 +117,19 @@ struct setting {
       fill_normal(source, std::span<float>(w));
       for (auto& value : w) value /= std::sqrt(static_cast<float>(fan_in));
       task.weights.insert(task.weights.end(), w.begin(), w.end());
-      products.push_back(static_cast<double>(tensors[i].size));
     }
-    if (lenet) { // one product at each place where the window stands
-      products[0] *= 24 * 24;
-      products[1] *= 8 * 8;
-    }
+    model.layers().for_each([&](const auto& layer) {
+      if constexpr (requires { layer.shape().weights(); }) // at each place where the window stands
+        products.push_back(static_cast<double>(layer.shape().weights() * layer.out_image().height *
+                                               layer.out_image().width));
+      else if constexpr (requires { layer.in* layer.out; })
+        products.push_back(static_cast<double>(layer.in * layer.out));
+    });
     sides.push_back(
         {compare::ours, [&model, this] { return std::make_unique<network<Model>>(model, task); }});
     if constexpr (PEER_TORCH)
       sides.push_back({peers::torch_name(), [this] { return peers::torch_mlp(task); }});
-    if (PEER_EIGEN && !lenet)
+    if (PEER_EIGEN && !lenet && !resnet)
       sides.push_back({peers::eigen_name(), [this] { return peers::eigen_mlp(task); }});
   }
   setting(const setting&) = delete;
@@ -224,23 +228,18 @@ int main(int count, char** words) {
   const sequential a_model{dense<43, 128>{}, relu{}, dense<128, 6>{}};
   const sequential b_model{dense<561, 128>{}, relu{}, dense<128, 32>{}, relu{}, dense<32, 6>{}};
   const sequential d_model{dense<561, 512>{}, relu{}, dense<512, 512>{}, relu{}, dense<512, 6>{}};
-  const sequential lenet_model{conv2d<image{1, 28, 28}, 6, window{5, 5}>{},
-                               relu{},
-                               max_pool<image{6, 24, 24}, window{2, 2, 2}>{},
-                               conv2d<image{6, 12, 12}, 16, window{5, 5}>{},
-                               relu{},
-                               max_pool<image{16, 8, 8}, window{2, 2, 2}>{},
-                               flatten{},
-                               dense<256, 120>{},
-                               relu{},
-                               dense<120, 84>{},
-                               relu{},
-                               dense<84, 10>{}};
+  const auto lenet_model = compare::lenet();
+  const auto resnet_model = resnet20(10);
   const setting a(a_model, {43, 128, 6}, 5418), b(b_model, {561, 128, 32, 6}, 1024),
-      d(d_model, {561, 512, 512, 6}, 1024), lenet(lenet_model, {784, 120, 84, 10}, 1024, true);
-  const row rows[] = {{"step A batch 10", a, 10}, {"step A batch 32", a, 32},
-                      {"epoch A full", a, 5418},  {"step B batch 32", b, 32},
-                      {"step D batch 64", d, 64}, {"step LeNet batch 64", lenet, 64},
+      d(d_model, {561, 512, 512, 6}, 1024), lenet(lenet_model, {784, 120, 84, 10}, 1024, true),
+      resnet(resnet_model, {3072, 10}, 256, false, true);
+  const row rows[] = {{"step A batch 10", a, 10},
+                      {"step A batch 32", a, 32},
+                      {"epoch A full", a, 5418},
+                      {"step B batch 32", b, 32},
+                      {"step D batch 64", d, 64},
+                      {"step LeNet batch 64", lenet, 64},
+                      {"step ResNet-20 batch 64", resnet, 64},
                       {"inference A row 1", a}};
 
   std::vector<std::shared_ptr<peers::mlp>> all;

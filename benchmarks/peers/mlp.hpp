@@ -18,9 +18,12 @@ struct task {
   /// The first width is an image of 28 x 28: convolution 5 x 5 to 6 channels, relu, largest of 2 x 2, convolution
   /// 5 x 5 to 16 channels, relu, largest of 2 x 2, then dense layers from 256 to the widths behind the first.
   bool lenet = false;
+  /// The first width is an image of 3 x 32 x 32, the last one the classes: ResNet-20 with group norms of 4 channels a
+  /// group, biases in its convolutions, and convolutions of 1 x 1 as shortcuts where a stage begins.
+  bool resnet = false;
   std::span<const float> x; ///< (rows, widths.front())
   std::span<const std::int32_t> labels;
-  std::vector<float> weights; ///< of each layer W (out, in), of a convolution (out, in, 5, 5), then the bias
+  std::vector<float> weights; ///< of each layer W (out, in), of a convolution (out, in, sides), then the bias
   float learning_rate;
 };
 

@@ -26,6 +26,35 @@ torch::Tensor view_of(std::span<const T> values, at::IntArrayRef shape, at::Scal
   return torch::from_blob(const_cast<T*>(values.data()), shape, type);
 }
 
+/// Convolutions of 3 x 3 with group norms of 4 channels a group, as torch::nn::Sequential has them.
+void push_convolution(torch::nn::Sequential& to, std::int64_t in, std::int64_t out, std::int64_t side,
+                      std::int64_t stride) {
+  to->push_back(torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, side).stride(stride).padding(side / 2)));
+  to->push_back(torch::nn::GroupNorm(torch::nn::GroupNormOptions(out / 4, out)));
+}
+void push_relu(torch::nn::Sequential& to) {
+  to->push_back(torch::nn::ReLU(torch::nn::ReLUOptions().inplace(true)));
+}
+
+/// A residual block and the relu behind it.
+struct block : torch::nn::Module {
+  block(std::int64_t in, std::int64_t out) {
+    const std::int64_t stride = in == out ? 1 : 2;
+    push_convolution(main, in, out, 3, stride);
+    push_relu(main);
+    push_convolution(main, out, out, 3, 1);
+    register_module("main", main);
+    if (in == out) return;
+    push_convolution(shortcut, in, out, 1, stride);
+    register_module("shortcut", shortcut);
+  }
+  torch::Tensor forward(const torch::Tensor& x) {
+    return main->forward(x).add_(shortcut->is_empty() ? x : shortcut->forward(x)).relu_();
+  }
+
+  torch::nn::Sequential main, shortcut;
+};
+
 class network final : public mlp {
  public:
   explicit network(const task& t) : optimiser_(make(t)->parameters(), t.learning_rate) {
@@ -67,7 +96,19 @@ class network final : public mlp {
  private:
   torch::nn::Sequential& make(const task& t) {
     one_thread();
-    const auto relu = [&] { model_->push_back(torch::nn::ReLU(torch::nn::ReLUOptions().inplace(true))); };
+    const auto relu = [&] { push_relu(model_); };
+    if (t.resnet) {
+      model_->push_back(torch::nn::Unflatten(torch::nn::UnflattenOptions(1, {3, 32, 32})));
+      push_convolution(model_, 3, 16, 3, 1);
+      relu();
+      std::int64_t in = 16;
+      for (const std::int64_t out : {16, 16, 16, 32, 32, 32, 64, 64, 64})
+        model_->push_back(std::make_shared<block>(std::exchange(in, out), out));
+      model_->push_back(torch::nn::AvgPool2d(8));
+      model_->push_back(torch::nn::Flatten());
+      model_->push_back(torch::nn::Linear(64, static_cast<std::int64_t>(t.widths.back())));
+      return model_;
+    }
     if (t.lenet) {
       model_->push_back(torch::nn::Unflatten(torch::nn::UnflattenOptions(1, {1, 28, 28})));
       for (const auto [in, out] : {std::pair{1, 6}, std::pair{6, 16}}) {

@@ -2,16 +2,22 @@
 // Everything in nn/. Written by tools/generate_floor_headers.
 
 #include <privet/nn/activations.hpp>
+#include <privet/nn/batch_norm.hpp>
 #include <privet/nn/conv2d.hpp>
 #include <privet/nn/dense.hpp>
 #include <privet/nn/dropout.hpp>
+#include <privet/nn/freeze.hpp>
+#include <privet/nn/group_norm.hpp>
 #include <privet/nn/image.hpp>
 #include <privet/nn/layer.hpp>
+#include <privet/nn/layer_norm.hpp>
 #include <privet/nn/loss.hpp>
 #include <privet/nn/losses.hpp>
 #include <privet/nn/network.hpp>
 #include <privet/nn/onnx.hpp>
 #include <privet/nn/pools.hpp>
+#include <privet/nn/residual.hpp>
+#include <privet/nn/resnet.hpp>
 #include <privet/nn/sequential.hpp>
 #include <privet/nn/tape.hpp>
 

@@ -14,6 +14,7 @@
 #include <privet/simd/montgomery_tiles.hpp>
 #include <privet/simd/noise_grid.hpp>
 #include <privet/simd/normal.hpp>
+#include <privet/simd/normalise.hpp>
 #include <privet/simd/philox.hpp>
 #include <privet/simd/quantise.hpp>
 #include <privet/simd/reduce.hpp>

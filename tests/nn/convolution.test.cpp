@@ -1,7 +1,7 @@
 #include "fixtures/convolutions.hpp"
 #include "support/catch.hpp"
 #include "support/finite_differences.hpp"
-#include "support/numbers.hpp"
+#include "support/linear_loss.hpp"
 #include "support/torch.hpp"
 
 #include <privet/nn/losses.hpp>
@@ -15,6 +15,7 @@
 using namespace privet;
 namespace torch = privet::test::convolutions;
 using test::normals;
+using test::setting;
 
 static_assert(Layer<conv2d<>> && ParametricLayer<conv2d<>> && Fusing<conv2d<>> && in_lanes<conv2d<>>);
 static_assert(Layer<max_pool<>> && Layer<avg_pool<>> && Activation<flatten> && !in_lanes<dense<>>);
@@ -26,56 +27,6 @@ static_assert(decltype(sequential{
 static_assert(decltype(sequential{conv2d<>{image{1, 4, 4}, 2, window{3, 3}}})::parameter_count == dynamic);
 
 namespace {
-
-/// A model with random parameters and rows; its loss is a random linear form of its outputs.
-template <class Model, class T = double>
-struct setting {
-  Model model;
-  std::size_t rows;
-  parameters<T> p;
-  std::vector<T> x, form;
-  tape<T> memory;
-  layer_context context{mode::training, 9, 3, 0};
-
-  explicit setting(const Model& m, std::size_t count = 5, std::size_t capacity = 0)
-      : model(m),
-        rows(count),
-        p(model.template make_parameters<T>()),
-        x(normals<T>(rows * model.in_width(), 1)),
-        form(normals<T>(rows * model.out_width(), 2)),
-        memory(model.template make_tape<T>(std::max(capacity, count))) {
-    const auto start = normals<T>(p.trained().size(), 3);
-    std::ranges::transform(start, p.trained().begin(), [](T v) { return v / 2; });
-  }
-
-  std::span<const T> weights() const { return p.trained(); }
-  std::span<T> output() { return {memory.output(model.depth() - 1), form.size()}; }
-  double value() {
-    model.forward(weights(), rows, x.data(), memory, context);
-    double sum = 0;
-    for (std::size_t i = 0; i < form.size(); ++i) sum += static_cast<double>(form[i] * output()[i]);
-    return sum;
-  }
-  void backward() {
-    model.forward(weights(), rows, x.data(), memory, context);
-    std::ranges::copy(form, memory.delta(model.depth() - 1));
-    model.backward(weights(), rows, x.data(), memory, context);
-  }
-  std::vector<T> sum() {
-    std::vector<T> g(p.trained().size());
-    model.accumulate(rows, x.data(), memory, std::span<T>(g));
-    return g;
-  }
-  std::vector<T> gradient() {
-    backward();
-    return sum();
-  }
-  std::vector<T> norms() {
-    std::vector<T> n(rows);
-    model.squared_norms(rows, x.data(), memory, std::span<T>(n));
-    return n;
-  }
-};
 
 /// Every way between rows and lanes: a dense layer before and behind, an activation taken along across the
 /// border, dropout, a copy where nothing takes the activation along.

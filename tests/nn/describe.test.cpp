@@ -197,3 +197,65 @@ TEST_CASE("describe: layers that do not fit are named with both sides") {
         "[N003 shape] layer 2 cannot read rows 4 wide, which is what the layer before it writes (here)");
   CHECK(refusal(layers({{{"type", "relu"}}, dense_of(3, 4)})).kind == fault::argument);
 }
+
+TEST_CASE("describe: layers that normalise, with the statistics of those that are frozen") {
+  const sequential model{group_norm<image{4, 3, 2}, 2>{},
+                         batch_norm<image{4, 3, 2}>{}.frozen({{0.1f, 1, -2, 0}, {1, 2, 0.25f, 3}}),
+                         frozen_batch_norm<>{image{4, 3, 2}, nullptr, 0.5}, flatten{}, layer_norm{24, 1e-3}};
+  const auto text = json_text(describe(model));
+  CHECK(
+      text ==
+      R"({"format":"privet.network","layers":[{"epsilon":1e-05,"groups":2,"in":[4,3,2],"type":"group_norm"},)"
+      R"({"epsilon":1e-05,"in":[4,3,2],"mean":[0.10000000149011612,1.0,-2.0,0.0],"type":"frozen_batch_norm",)"
+      R"("variance":[1.0,2.0,0.25,3.0]},{"epsilon":0.5,"in":[4,3,2],"type":"frozen_batch_norm"},)"
+      R"({"type":"flatten"},{"epsilon":0.001,"in":24,"type":"layer_norm"}],"version":1})");
+  const auto read = read_network(parse_json(text).value());
+  REQUIRE(read);
+  CHECK(json_text(describe(*read)) == text);
+  CHECK(read->sizes() == model.sizes());
+}
+
+TEST_CASE("describe: hostile layers that normalise are refused") {
+  const auto refused = [](json facts, const char* key, const json& value) {
+    facts[key] = value;
+    INFO(key << " " << json_text(value));
+    const auto why = refusal(layers({facts}));
+    CHECK(why.kind == fault::format);
+    return why.message;
+  };
+  const json group = {{"type", "group_norm"}, {"in", {4, 3, 2}}, {"groups", 2}, {"epsilon", 1e-5}},
+             row = {{"type", "layer_norm"}, {"in", 7}, {"epsilon", 1e-5}},
+             frozen = {{"type", "frozen_batch_norm"},
+                       {"in", {2, 1, 1}},
+                       {"epsilon", 1e-5},
+                       {"mean", {0, 0}},
+                       {"variance", {1, 1}}};
+  for (const json& good : {group, row, frozen}) {
+    REQUIRE(read_network(layers({good})));
+    for (const auto& [key, value] : good.items()) {
+      if (key == "type") continue;
+      json without = good;
+      without.erase(key);
+      CHECK(refusal(layers({without})).kind == fault::format);
+      for (const json& wrong :
+           {json("3"), json(nullptr), json(-1), json::array({1}), json::array({1e300, 1})})
+        refused(good, key.c_str(), wrong);
+    }
+    for (const json& wrong : {json(0), json(1e31), json(-1e-5)}) refused(good, "epsilon", wrong);
+  }
+  CHECK(refused(group, "groups", 3) ==
+        "[N004 format] here: layer 0: group_norm: 3 groups do not divide 4 channels");
+  CHECK(refused(group, "groups", 0) ==
+        "[N004 format] here: layer 0: group_norm: 0 groups do not divide 4 channels");
+  refused(group, "in", {4, 1 << 18, 1 << 18});
+  refused(row, "in", 0);
+  refused(row, "in", (1 << 18) + 1);
+  CHECK(refused(frozen, "mean", {1, 2, 3}) ==
+        "[N004 format] here: layer 0: batch_norm: 3 means and 2 variances, for 2 channels");
+  CHECK(refused(frozen, "variance", {1, -1}) ==
+        "[N004 format] here: layer 0: batch_norm: channel 1 has mean 0 and variance -1, expected finite "
+        "numbers, the "
+        "variance not below 0");
+  CHECK(refused(frozen, "mean", {1e39, 0}) ==
+        "[N004 format] here: layer 0: mean has a number that no float holds, 1e+39");
+}

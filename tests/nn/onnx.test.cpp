@@ -84,6 +84,22 @@ const sequential pictures{conv2d<image{2, 9, 8}, 4, window{3, 2, 1, 1}, 2>{},
                           flatten{},
                           dense<48, 3>{}};
 const sequential own{dense<3, 6>{}, leaky{}, bent{}, dense<6, 2>{}};
+const sequential blocks{residual{conv2d<>{image{1, 4, 4}, 1, window{3, 3, 1, 1}}, tanh_layer{},
+                                 shortcut{conv2d<>{image{1, 4, 4}, 1, window{1, 1}}}},
+                        residual{conv2d<>{image{1, 4, 4}, 1, window{3, 3, 1, 1}}, relu{},
+                                 residual{conv2d<>{image{1, 4, 4}, 1, window{3, 3, 1, 1}}}},
+                        relu{},
+                        flatten{},
+                        residual{tanh_layer{}, dense<>{16, 16}},
+                        dense<>{16, 3}};
+
+const sequential normal{conv2d<>{image{2, 4, 4}, 4, window{3, 3}},
+                        group_norm<image{4, 2, 2}, 2>{},
+                        relu{},
+                        batch_norm<image{4, 2, 2}>{}.frozen({{0.5f, -0.25f, 0, 1}, {0.5f, 2, 0, 1}}),
+                        flatten{},
+                        layer_norm<16>{},
+                        dense<>{16, 3}};
 
 /// Weights that every target writes the same: multiples of 1 / 256.
 template <class T = float>
@@ -102,6 +118,8 @@ std::vector<std::byte> pictures_file() {
 }
 std::vector<std::byte> flat_pictures_file() { return write_onnx(pictures, weights(pictures)).value(); }
 std::vector<std::byte> own_file() { return write_onnx(own, weights(own)).value(); }
+std::vector<std::byte> blocks_file() { return write_onnx(blocks, weights(blocks)).value(); }
+std::vector<std::byte> normal_file() { return write_onnx(normal, weights(normal)).value(); }
 
 std::vector<std::byte> committed(std::string_view name) {
   return read_file(std::filesystem::path(PRIVET_PROJECT_ROOT) / "tests/fixtures/onnx" / name).value();
@@ -144,7 +162,8 @@ double furthest(const std::vector<float>& ours, std::span<const float> theirs) {
 void write_all(const std::filesystem::path& folder) {
   for (const auto& [name, bytes] :
        {std::pair("rows.onnx", rows_file()), std::pair("pictures.onnx", pictures_file()),
-        std::pair("flat_pictures.onnx", flat_pictures_file()), std::pair("own.onnx", own_file())})
+        std::pair("flat_pictures.onnx", flat_pictures_file()), std::pair("own.onnx", own_file()),
+        std::pair("blocks.onnx", blocks_file()), std::pair("normal.onnx", normal_file())})
     (void)write_file_atomically(folder / name, bytes).value();
 }
 
@@ -155,6 +174,8 @@ TEST_CASE("onnx: files are those that onnxruntime has run, to the byte") {
   CHECK(pictures_file() == committed("pictures.onnx"));
   CHECK(flat_pictures_file() == committed("flat_pictures.onnx"));
   CHECK(own_file() == committed("own.onnx"));
+  CHECK(blocks_file() == committed("blocks.onnx"));
+  CHECK(normal_file() == committed("normal.onnx"));
 }
 
 TEST_CASE("onnx: onnxruntime computes what the model computes") {
@@ -162,6 +183,8 @@ TEST_CASE("onnx: onnxruntime computes what the model computes") {
   CHECK(furthest(outputs_of(pictures, true), oracle::pictures) < 2e-6);
   CHECK(furthest(outputs_of(pictures, false), oracle::flat_pictures) < 4e-6);
   CHECK(furthest(outputs_of(own, false), oracle::own) < 2e-6);
+  CHECK(furthest(outputs_of(blocks, false), oracle::blocks) < 2e-6);
+  CHECK(furthest(outputs_of(normal, false), oracle::normal) < 2e-6);
 }
 
 TEST_CASE("onnx: a network writes the file of its sequential, and doubles are rounded to float") {

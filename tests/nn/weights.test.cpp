@@ -127,3 +127,67 @@ TEST_CASE(
   CHECK(refused.error().message ==
         "[N003 shape] images.safetensors: tensor '0.weight' is (6, 2, 3, 2), expected (6, 2, 2, 3)");
 }
+
+TEST_CASE("weights: layers that normalise are in files as torch names them, running statistics too") {
+  const network images({conv2d<>{image{1, 4, 4}, 2, window{3, 3}}, group_norm<>{image{2, 2, 2}, 2},
+                        batch_norm<>{image{2, 2, 2}}.frozen({{0.1f, -3}, {0.5f, 2}}), flatten{},
+                        layer_norm{8}});
+  auto p = images.make_parameters<float>();
+  std::ranges::copy(test::normals<float>(p.shared().size(), 5), p.shared().begin());
+  const auto file = read_safetensors(write_weights(images, p)).value();
+  REQUIRE(file.entries().size() == 10);
+  for (const char* name : {"1.weight", "1.bias", "2.weight", "2.bias", "2.running_mean", "2.running_var"})
+    CHECK(file.find(name)->shape == std::vector<std::size_t>{2});
+  CHECK(file.find("4.weight")->shape == std::vector<std::size_t>{8});
+  CHECK(file.find("2.running_mean")->view<float>().value()[1] == -3);
+  const auto described = read_network(parse_json(file.metadata().at("privet.network")).value()).value();
+  CHECK(std::ranges::equal(read_weights<float>(described, file).value().shared(), p.shared()));
+
+  const auto statistics = read_statistics(file, "2").value();
+  CHECK(statistics.mean == std::vector<float>{0.1f, -3});
+  CHECK(statistics.variance == std::vector<float>{0.5f, 2});
+
+  // A model that does not know the statistics yet.
+  const auto blank =
+      keep_local(sequential{conv2d<>{image{1, 4, 4}, 2, window{3, 3}}, group_norm{image{2, 2, 2}, 2},
+                            batch_norm<image{2, 2, 2}>{}.frozen(), flatten{}, layer_norm<8>{}},
+                 {2});
+  const auto refused = read_weights<float>(blank, file, "images.safetensors");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message ==
+        "[N003 shape] images.safetensors: tensor '2.running_mean' holds other numbers than the model, which "
+        "with_statistics(model, file) takes over");
+  const auto filled = with_statistics(blank, file).value();
+  CHECK(filled.is_local(2));
+  CHECK(read_weights<float>(filled, file));
+  auto whole = describe(filled);
+  whole["version"] = 1, whole["layers"][2].erase("local");
+  CHECK(json_text(whole) == json_text(describe(images)));
+}
+
+TEST_CASE("weights: running statistics that are none are named") {
+  std::vector<float> two{1, 2}, negative{1, -2}, three{1, 2, 3};
+  const std::vector<std::int64_t> batches{7};
+  const auto file_of = [&](const std::vector<float>& mean, const std::vector<float>& variance) {
+    const std::vector<tensor_entry> entries{
+        tensor_entry::of<float>("0.weight", {2}, std::span<const float>(two)),
+        tensor_entry::of<float>("0.bias", {2}, std::span<const float>(two)),
+        tensor_entry::of<float>("0.running_mean", {mean.size()}, std::span<const float>(mean)),
+        tensor_entry::of<float>("0.running_var", {variance.size()}, std::span<const float>(variance)),
+        tensor_entry::of<std::int64_t>("0.num_batches_tracked", {}, std::span<const std::int64_t>(batches))};
+    return read_safetensors(write_safetensors(entries)).value();
+  };
+  const network layer({frozen_batch_norm<>{image{2, 1, 1}}});
+  const auto torchs = file_of(two, two); // as torch writes it
+  CHECK(read_weights<float>(with_statistics(layer, torchs).value(), torchs));
+  CHECK(read_statistics(torchs, "1").error().message == "[N004 format] weights: no tensor '1.running_mean'");
+  CHECK(with_statistics(layer, file_of(two, negative)).error().message ==
+        "[N004 format] weights: tensor '0.running_mean' or '0.running_var' is no statistics: channel 1 has "
+        "mean 2 "
+        "and variance -2");
+  CHECK(with_statistics(layer, file_of(two, three)).error().message ==
+        "[N003 shape] weights: tensor '0.running_mean' is (2), '0.running_var' (3), expected one number by "
+        "channel");
+  CHECK(with_statistics(layer, file_of(three, three)).error().message ==
+        "[N003 shape] weights: tensor '0.running_mean' is of 3 channels, expected 2");
+}

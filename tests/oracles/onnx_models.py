@@ -24,12 +24,17 @@ except ImportError as why:
 
 import header
 
-NAMES = ["rows", "pictures", "flat_pictures", "own"]
+NAMES = ["rows", "pictures", "flat_pictures", "own", "blocks", "normal"]
 OPERATORS = {
     "rows": ["Gemm", "Relu", "Gemm", "Tanh", "Gemm", "Sigmoid"],
     "pictures": ["Conv", "Relu", "MaxPool", "Conv", "Tanh", "AveragePool", "Flatten", "Gemm", "Softmax"],
     "flat_pictures": ["Reshape", "Conv", "Relu", "MaxPool", "Conv", "Tanh", "AveragePool", "Flatten", "Gemm"],
     "own": ["Gemm", "LeakyRelu", "Relu", "Mul", "Add", "Gemm"],
+    "blocks": ["Reshape", "Conv", "Tanh", "Reshape", "Conv", "Add", "Conv", "Relu", "Conv", "Add", "Add", "Relu",
+               "Flatten", "Tanh", "Gemm", "Add", "Gemm"],
+    "normal": ["Reshape", "Conv", "Reshape", "InstanceNormalization", "Reshape", "Unsqueeze", "Mul", "Unsqueeze", "Add",
+               "Relu", "BatchNormalization", "Flatten", "ReduceMean", "Sub", "Mul", "ReduceMean", "Add", "Sqrt", "Div",
+               "Mul", "Add", "Gemm"],
 }
 
 

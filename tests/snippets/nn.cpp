@@ -1,10 +1,14 @@
 // The code of docs/nn and docs/simd.
 
 #include <privet/nn/activations.hpp>
+#include <privet/nn/batch_norm.hpp>
 #include <privet/nn/conv2d.hpp>
 #include <privet/nn/dense.hpp>
 #include <privet/nn/describe.hpp>
 #include <privet/nn/dropout.hpp>
+#include <privet/nn/freeze.hpp>
+#include <privet/nn/group_norm.hpp>
+#include <privet/nn/layer_norm.hpp>
 #include <privet/nn/losses.hpp>
 #include <privet/nn/network.hpp>
 #include <privet/nn/pools.hpp>
@@ -42,6 +46,25 @@ void convolutions() {
                          relu{},
                          dense<84, 10>{}};
   static_assert(decltype(lenet)::parameter_count == 44426);
+}
+
+void normalise(const safetensors_file& file, const rows_view<float>& rows) {
+  const sequential grouped{conv2d<image{3, 32, 32}, 16, window{.height = 3, .width = 3, .padding = 1}>{},
+                           group_norm<image{16, 32, 32}, 4>{}, relu{}};
+  const sequential by_row{dense<43, 128>{}, layer_norm<128>{}, relu{}, dense<128, 6>{}};
+
+  const image of{16, 32, 32};
+  const sequential mixing{conv2d<>{image{3, 34, 34}, 16, window{3, 3}}, batch_norm{of}, relu{}};
+  parameters<> p = initialise(mixing, 7);
+  // ... training without clipping ...
+  const sequential final_model = freeze(mixing, p, rows); // the same p, statistics of these rows
+
+  const running_statistics known = read_statistics(file, "layer1.0.bn1").value();
+  const sequential frozen{conv2d<>{image{3, 34, 34}, 16, window{3, 3}}, batch_norm{of}.frozen(known), relu{}};
+
+  const network whole({conv2d<>{image{3, 34, 34}, 16, window{3, 3}}, frozen_batch_norm<>{of}, relu{}});
+  const network pretrained = with_statistics(whole, file).value();
+  p = read_weights<float>(pretrained, file).value();
 }
 
 float decay(float value) {
@@ -132,6 +155,7 @@ float nn_pages(rows_view<float> rows) {
   convolutions();
   fit_numbers(rows, {});
   a_head_of_ones_own();
+  normalise(load_safetensors("model.safetensors").value(), rows);
   const network model = sent(43, 6).value();
   return decay(1) + one_row() + read_by_hand(rows) + keep(model, model.make_parameters()).shared()[0];
 }

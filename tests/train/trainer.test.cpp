@@ -4,9 +4,11 @@
 #include <privet/nn/describe.hpp>
 #include <privet/optim/adam.hpp>
 #include <privet/optim/sgd.hpp>
+#include <privet/train/multiplied_step.hpp>
 #include <privet/train/trainer.hpp>
 
 #include <algorithm>
+#include <cmath>
 
 using namespace privet;
 
@@ -43,6 +45,30 @@ TEST_CASE("trainer: the same seed gives the same bits, another seed others") {
   for (auto* t : {&one, &same, &other}) t->fit(data, epochs{3});
   CHECK(weights_of(one) == weights_of(same));
   CHECK(weights_of(one) != weights_of(other));
+}
+
+TEST_CASE("trainer: a step made beforehand trains to the same bits, one of several views by its own rule") {
+  const auto data = test::rows_of(50, 4, 3, 1);
+  auto here = made(3);
+  trainer handed{training_step{model, softmax_cross_entropy{}, steps}, shuffled{.batch = 7}, no_accountant{},
+                 3};
+  here.fit(data, epochs{3});
+  handed.fit(data, epochs{3});
+  CHECK(weights_of(here) == weights_of(handed));
+
+  // Four equal views are one, but for rounding.
+  const auto of_views = [](std::size_t copies) {
+    return trainer{multiplied_step{sequential{dense<4, 3>{}}, softmax_cross_entropy{},
+                                   chain(average_over_batch{}, sgd{.learning_rate = 0.1}),
+                                   augmentation({1, 2, 2}, {}), copies},
+                   shuffled{.batch = 7}, no_accountant{}, 3};
+  };
+  auto one = of_views(1), four = of_views(4);
+  one.fit(data, epochs{3});
+  four.fit(data, epochs{3});
+  CHECK(one.evaluate(data).confusion.accuracy() > 0.4); // chance is 1/3
+  const auto expected = weights_of(one), found = weights_of(four);
+  for (std::size_t i = 0; i < expected.size(); ++i) CHECK(std::abs(found[i] - expected[i]) < 1e-5f);
 }
 
 TEST_CASE("trainer: it learns, and its observer hears every epoch with a falling loss") {

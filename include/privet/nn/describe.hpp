@@ -4,6 +4,10 @@
 #include <privet/core/json.hpp>
 #include <privet/nn/network.hpp>
 
+#include <cmath>
+#include <limits>
+#include <memory>
+
 namespace privet {
 
 namespace detail {
@@ -45,11 +49,34 @@ inline json describe_layer(const avg_pool<>& layer) {
   return describe_shape("avg_pool", layer.in, layer.kernel);
 }
 inline json describe_layer(const flatten&) { return {{"type", "flatten"}}; }
+inline json describe_layer(const add_layer& layer) { return {{"type", "add"}, {"back", layer.back}}; }
+inline json describe_layer(const branch_layer& layer) { return {{"type", "branch"}, {"back", layer.back}}; }
+
+inline json describe_layer(const group_norm<>& layer) {
+  const image in = layer.in;
+  return {{"type", "group_norm"},
+          {"in", {in.channels, in.height, in.width}},
+          {"groups", std::size_t{layer.groups}},
+          {"epsilon", layer.epsilon}};
+}
+inline json describe_layer(const layer_norm<>& layer) {
+  return {{"type", "layer_norm"}, {"in", std::size_t{layer.in}}, {"epsilon", layer.epsilon}};
+}
+inline json describe_layer(const frozen_batch_norm<>& layer) {
+  const image in = layer.in;
+  json facts = {
+      {"type", "frozen_batch_norm"}, {"in", {in.channels, in.height, in.width}}, {"epsilon", layer.epsilon}};
+  if (layer.statistics)
+    facts["mean"] = layer.statistics->mean, facts["variance"] = layer.statistics->variance;
+  return facts;
+}
 
 /// Products that one row takes.
 template <class L>
 std::size_t products_of(const L& layer, std::size_t out) {
-  if constexpr (requires { layer.groups; }) {
+  if constexpr (requires { layer.epsilon; }) {
+    return 8 * out; // the moments, and what is done with them
+  } else if constexpr (requires { layer.groups; }) {
     return layer.size(0) / std::size_t{layer.out} * out;
   } else if constexpr (requires { layer.kernel; }) {
     const window kernel = layer.kernel;
@@ -72,6 +99,61 @@ inline result<std::vector<std::size_t>> read_sides(const json& facts, std::strin
   return sides;
 }
 
+/// The layer, or what its own check says.
+template <class L>
+result<any_layer> checked(const L& layer, const std::string& place) {
+  try {
+    layer.check();
+  } catch (const exception& why) {
+    return error::of(fault::format, place, ": ",
+                     std::string_view(why.what()).substr(sizeof("[N001 argument]")));
+  }
+  return any_layer(layer);
+}
+
+/// Statistics, as the numbers they were. Whether they make sense the layer's own check says.
+inline result<std::vector<float>> read_floats(const json& facts, std::string_view key,
+                                              const std::string& place) {
+  const auto numbers = read_member<std::vector<double>>(facts, key, place);
+  if (!numbers) return numbers.error();
+  std::vector<float> values;
+  values.reserve(numbers->size());
+  for (const double x : *numbers) {
+    if (std::abs(x) > static_cast<double>(std::numeric_limits<float>::max()))
+      return error::of(fault::format, place, ": ", key, " has a number that no float holds, ", x);
+    values.push_back(static_cast<float>(x));
+  }
+  return values;
+}
+
+/// A layer that normalises, checked.
+inline result<any_layer> read_normalising_layer(const json& facts, const std::string& type,
+                                                const std::string& place) {
+  const auto epsilon = read_member<double>(facts, "epsilon", place);
+  if (!epsilon) return epsilon.error();
+  if (type == "layer_norm") {
+    const auto in = read_member<std::size_t>(facts, "in", place);
+    if (!in) return in.error();
+    return checked(layer_norm<>{*in, *epsilon}, place);
+  }
+  const auto in = read_sides(facts, "in", 3, place);
+  if (!in) return in.error();
+  const image shape{(*in)[0], (*in)[1], (*in)[2]};
+  if (type == "group_norm") {
+    const auto groups = read_member<std::size_t>(facts, "groups", place);
+    if (!groups) return groups.error();
+    return checked(group_norm<>{shape, *groups, *epsilon}, place);
+  }
+  if (!facts.contains("mean") && !facts.contains("variance"))
+    return checked(frozen_batch_norm<>{shape, nullptr, *epsilon}, place);
+  auto mean = read_floats(facts, "mean", place), variance = read_floats(facts, "variance", place);
+  if (!mean) return mean.error();
+  if (!variance) return variance.error();
+  auto statistics =
+      std::make_shared<const running_statistics>(running_statistics{std::move(*mean), std::move(*variance)});
+  return checked(frozen_batch_norm<>{shape, std::move(statistics), *epsilon}, place);
+}
+
 /// A convolution or a pool: image and window of it, checked.
 inline result<any_layer> read_window_layer(const json& facts, const std::string& type,
                                            const std::string& place) {
@@ -84,32 +166,29 @@ inline result<any_layer> read_window_layer(const json& facts, const std::string&
   if (!padding) return padding.error();
   const image shape{(*in)[0], (*in)[1], (*in)[2]};
   const window of{(*kernel)[0], (*kernel)[1], *stride, *padding};
-  const auto checked = [&](const auto& layer) -> result<any_layer> {
-    try {
-      layer.check();
-    } catch (const exception& why) {
-      return error::of(fault::format, place, ": ",
-                       std::string_view(why.what()).substr(sizeof("[N001 argument]")));
-    }
+  const auto with_padding = [&](const auto& layer) -> result<any_layer> {
+    auto read = checked(layer, place);
+    if (!read) return read;
     if (shape.channels * (shape.height + 2 * of.padding) * (shape.width + 2 * of.padding) > most_units)
       return error::of(fault::format, place, ": an image of more than ", most_units,
                        " values with its padding");
-    return any_layer(layer);
+    return read;
   };
-  if (type == "max_pool") return checked(max_pool<>{shape, of});
-  if (type == "avg_pool") return checked(avg_pool<>{shape, of});
+  if (type == "max_pool") return with_padding(max_pool<>{shape, of});
+  if (type == "avg_pool") return with_padding(avg_pool<>{shape, of});
   const auto out = read_member<std::size_t>(facts, "out", place),
              groups = read_member<std::size_t>(facts, "groups", place);
   if (!out) return out.error();
   if (!groups) return groups.error();
   const conv2d<> layer{shape, *out, of, *groups};
-  auto read = checked(layer);
+  auto read = with_padding(layer);
   if (read && (*out > most_lane_parameters || layer.size(0) > most_lane_parameters))
     return error::of(fault::format, place, ": conv2d of more than ", most_lane_parameters, " parameters");
   return read;
 }
 
-inline result<any_layer> read_layer(const json& facts, const std::string& place) {
+/// `before`: the layers before it.
+inline result<any_layer> read_layer(const json& facts, const std::string& place, std::size_t before) {
   const auto type = read_member<std::string>(facts, "type", place);
   if (!type) return type.error();
   if (*type == "relu") return any_layer(relu{});
@@ -118,6 +197,16 @@ inline result<any_layer> read_layer(const json& facts, const std::string& place)
   if (*type == "flatten") return any_layer(flatten{});
   if (*type == "conv2d" || *type == "max_pool" || *type == "avg_pool")
     return read_window_layer(facts, *type, place);
+  if (*type == "group_norm" || *type == "layer_norm" || *type == "frozen_batch_norm")
+    return read_normalising_layer(facts, *type, place);
+  if (*type == "add" || *type == "branch") {
+    const auto back = read_member<std::size_t>(facts, "back", place);
+    if (!back) return back.error();
+    if (*back < 2 || *back > before + 1)
+      return error::of(fault::format, place, ": ", *type, " goes back ", *back, ", expected 2 to ",
+                       before + 1);
+    return *type == "add" ? any_layer(add_layer(*back)) : any_layer(branch_layer(*back));
+  }
   if (*type == "dropout") {
     const auto rate = read_member<double>(facts, "rate", place);
     if (!rate) return rate.error();
@@ -175,14 +264,23 @@ inline result<network> read_network(const json& description, std::string_view pl
 
   std::vector<any_layer> layers;
   std::vector<std::size_t> local;
+  std::vector<std::size_t> reads; // what each layer reads
   std::size_t width = 0, units = 0, parameters = 0, products = 0;
   bool fuses = false; // the layer before
   for (const json& facts : *found) {
-    auto layer = detail::read_layer(facts, concat(place, ": layer ", layers.size()));
+    auto layer = detail::read_layer(facts, concat(place, ": layer ", layers.size()), layers.size());
     if (!layer) return layer.error();
     std::visit(
         [&]<class L>(const L& l) {
-          width = l.out_width(width);
+          if constexpr (requires { std::size_t{l.in}; })
+            if (reads.empty()) width = l.in;
+          if constexpr (requires { l.in_width(); })
+            if (reads.empty()) width = l.in_width();
+          reads.push_back(width);
+          if constexpr (is_branch<L>)
+            width = reads[reads.size() - l.back];
+          else
+            width = l.out_width(width);
           parameters += l.size(0);
           products += detail::products_of(l, width);
           if (!Activation<L> || !fuses) units += width; // such a one overwrites what it reads

@@ -3,10 +3,14 @@
 // message, trained by the same engine as `sequential`.
 
 #include <privet/nn/activations.hpp>
+#include <privet/nn/batch_norm.hpp>
 #include <privet/nn/conv2d.hpp>
 #include <privet/nn/dense.hpp>
 #include <privet/nn/dropout.hpp>
+#include <privet/nn/group_norm.hpp>
+#include <privet/nn/layer_norm.hpp>
 #include <privet/nn/pools.hpp>
+#include <privet/nn/residual.hpp>
 #include <privet/nn/sequential.hpp>
 
 #include <utility>
@@ -16,24 +20,35 @@ namespace privet {
 
 /// Any layer that a description can name.
 using any_layer =
-    std::variant<dense<>, relu, tanh_layer, sigmoid, dropout, conv2d<>, max_pool<>, avg_pool<>, flatten>;
+    std::variant<dense<>, relu, tanh_layer, sigmoid, dropout, conv2d<>, max_pool<>, avg_pool<>, flatten,
+                 add_layer, branch_layer, group_norm<>, layer_norm<>, frozen_batch_norm<>>;
 
 namespace detail {
 
 class layer_vector {
  public:
+  static constexpr bool with_branches = true;
   explicit layer_vector(std::vector<any_layer> layers) : layers_(std::move(layers)) {}
   std::size_t size() const noexcept { return layers_.size(); }
   template <class F>
   void visit(std::size_t i, F&& f) const {
     std::visit(f, layers_[i]);
   }
+  /// Of the pairs of kinds, some two hundred, only those are compiled that may be taken together.
   template <class F>
   void visit_pair(std::size_t i, F&& f) const {
-    if (i + 1 < layers_.size())
-      std::visit(
-          [&](const auto& layer) { std::visit([&](const auto& next) { f(layer, next); }, layers_[i + 1]); },
-          layers_[i]);
+    if (i + 1 == layers_.size()) return;
+    std::visit(
+        [&]<class L>(const L& layer) {
+          if constexpr (Fusing<L> || Activation<L>)
+            std::visit(
+                [&]<class Next>(const Next& next) {
+                  if constexpr ((Fusing<L> && Activation<Next>) || (Activation<L> && Fusing<Next>))
+                    f(layer, next);
+                },
+                layers_[i + 1]);
+        },
+        layers_[i]);
   }
   template <class F>
   void for_each(F&& f) const {
@@ -70,6 +85,20 @@ template <image In, window Kernel>
 any_layer erase(const avg_pool<In, Kernel>& layer) {
   return avg_pool<>{image(layer.in), window(layer.kernel)};
 }
+template <image In, std::size_t Groups>
+any_layer erase(const group_norm<In, Groups>& layer) {
+  return group_norm<>{image(layer.in), std::size_t{layer.groups}, layer.epsilon};
+}
+template <std::size_t Width>
+any_layer erase(const layer_norm<Width>& layer) {
+  return layer_norm<>{std::size_t{layer.in}, layer.epsilon};
+}
+template <image In>
+any_layer erase(const frozen_batch_norm<In>& layer) {
+  return frozen_batch_norm<>{image(layer.in), layer.statistics, layer.epsilon};
+}
+template <image In>
+any_layer erase(const batch_norm<In>& layer) = delete; // it mixes examples: freeze it first
 
 } // namespace detail
 

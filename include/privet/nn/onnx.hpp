@@ -103,14 +103,7 @@ class onnx_graph {
     require(found != tensors_.end(), fault::argument, "no tensor '", name, "' among those of the layer");
     if (!named_.insert(whole).second) return whole; // tied: two layers read it
     std::vector<float> values(found->size);
-    const auto from = numbers_.subspan(found->offset, found->size);
-    if (found->transposed) {
-      const std::size_t rows = found->shape[0], columns = found->shape[1];
-      for (std::size_t i = 0; i < rows; ++i)
-        for (std::size_t j = 0; j < columns; ++j) values[i * columns + j] = from[j * rows + i];
-    } else {
-      std::ranges::copy(from, values.begin());
-    }
+    found->to_file(numbers_.subspan(found->offset, found->size).data(), values.data());
     add(whole, found->shape, std::move(values));
     return whole;
   }
@@ -145,6 +138,22 @@ class onnx_graph {
   /// For branches: where the graph is, and back there.
   value here() const { return now_; }
   void go(value where) { now_ = std::move(where); }
+  /// What the layer of the list `back` places before the one at hand writes, in the shape of what that one reads;
+  /// and back there.
+  std::string earlier(std::size_t back) {
+    const value reads = now_;
+    go_back(back);
+    if (now_.shape != reads.shape)
+      static_cast<void>(reads.shape.size() == 1 ? flat()
+                                                : image(reads.shape[0], reads.shape[1], reads.shape[2]));
+    const std::string name = now_.name;
+    now_ = reads;
+    return name;
+  }
+  void go_back(std::size_t back) {
+    require(back >= 1 && back <= written_.size(), fault::argument, "back ", back, " of ", written_.size());
+    now_ = written_[written_.size() - back];
+  }
 
   /// A layer inside the layer at hand, whose tensors are called `<name>.<theirs>`. Throws N011 for one that does not
   /// say what it is.
@@ -193,7 +202,8 @@ class onnx_graph {
   std::vector<float> all_;
   std::span<const float> numbers_;
   value now_;
-  std::string prefix_; ///< of the layer at hand: "3."
+  std::vector<value> written_; ///< what each layer up to the one at hand reads
+  std::string prefix_;         ///< of the layer at hand: "3."
   std::set<std::string, std::less<>> named_{"input", "output"};
   std::vector<written_node> nodes_;
   std::vector<written_tensor> constants_;
@@ -230,6 +240,56 @@ void onnx_layer(const dropout&, Graph&) {} // the identity in inference
 template <class Graph>
 void onnx_layer(const flatten&, Graph& g) {
   g.flat();
+}
+/// (channels) as (channels, 1, 1).
+template <class Graph>
+std::string onnx_by_channel(Graph& g, std::string_view name) {
+  return g.node("Unsqueeze", {g.tensor(name), g.integers("axes", {1, 2})});
+}
+template <image In, std::size_t Groups, class Graph>
+void onnx_layer(const group_norm<In, Groups>& layer, Graph& g) {
+  // A group as a channel of InstanceNormalization: GroupNormalization is of opset 18.
+  const image in = layer.in;
+  const std::size_t groups = layer.groups;
+  const auto grouped = g.node("Reshape", {g.image(in.channels, in.height, in.width),
+                                          g.integers("groups", {0, groups, in.size() / groups})});
+  const auto normal = g.node("InstanceNormalization",
+                             {grouped, g.constant("ones", {groups}, std::vector<float>(groups, 1.0f)),
+                              g.constant("zeros", {groups}, std::vector<float>(groups, 0.0f))},
+                             {{"epsilon", layer.epsilon}});
+  const auto whole = g.node("Reshape", {normal, g.integers("shape", {0, in.channels, in.height, in.width})});
+  const auto scaled = g.node("Mul", {whole, onnx_by_channel(g, "weight")});
+  g.put(g.node("Add", {scaled, onnx_by_channel(g, "bias")}));
+}
+template <std::size_t Width, class Graph>
+void onnx_layer(const layer_norm<Width>& layer, Graph& g) {
+  // In its parts: LayerNormalization is of opset 17.
+  const auto mean_of = [&](const std::string& of) {
+    return g.node("ReduceMean", {of}, {{"axes", {1}}, {"keepdims", 1}});
+  };
+  const std::string x = g.flat();
+  const auto centred = g.node("Sub", {x, mean_of(x)});
+  const auto variance = mean_of(g.node("Mul", {centred, centred}));
+  const auto least = g.constant("epsilon", {1}, {static_cast<float>(layer.epsilon)});
+  const auto normal = g.node("Div", {centred, g.node("Sqrt", {g.node("Add", {variance, least})})});
+  g.put(g.node("Add", {g.node("Mul", {normal, g.tensor("weight")}), g.tensor("bias")}));
+}
+template <image In, class Graph>
+void onnx_layer(const frozen_batch_norm<In>& layer, Graph& g) {
+  const image in = layer.in;
+  std::vector<std::string> inputs{g.image(in.channels, in.height, in.width), g.tensor("weight"),
+                                  g.tensor("bias")};
+  for (auto& constant : layer.constants())
+    inputs.push_back(g.constant(constant.name, constant.shape, std::move(constant.values)));
+  g.put(g.node("BatchNormalization", std::move(inputs), {{"epsilon", layer.epsilon}}));
+}
+template <class Graph>
+void onnx_layer(const add_layer& layer, Graph& g) {
+  g.put(g.node("Add", {g.any(), g.earlier(layer.back)}));
+}
+template <class Graph>
+void onnx_layer(const branch_layer& layer, Graph& g) {
+  g.go_back(layer.back);
 }
 
 template <class Graph, class Layer>
@@ -384,7 +444,10 @@ result<std::vector<std::byte>> write_onnx(const Model& model, const parameters<T
   onnx_graph graph(model.tensors(), std::move(numbers), input);
   try {
     std::size_t index = 0;
-    model.layers().for_each([&](const auto& layer) { graph.inner(concat(index++), layer); });
+    model.layers().for_each([&](const auto& layer) {
+      graph.written_.push_back(graph.now_); // what this one reads
+      graph.inner(concat(index++), layer);
+    });
     if (options.softmax) graph.put(graph.node("Softmax", {graph.flat()}, {{"axis", 1}}));
     if (graph.any() == "input") graph.put(graph.node("Identity", {"input"})); // an output has a node
   } catch (const exception& why) {

@@ -17,9 +17,22 @@
 
 namespace privet {
 
+namespace detail {
+
+/// Whether a list may hold layers that read what an earlier one reads; of others nothing is compiled for that.
+template <class List>
+inline constexpr bool with_branches = requires { List::with_branches; };
+template <class... L>
+inline constexpr bool with_branches<indexed_list<L...>> = ((is_join<L> || is_branch<L>) || ...);
+
+} // namespace detail
+
 /// The engine: a list of layers read against one flat vector.
 ///
-/// List      offers `size()`, `visit(i, f)` and `for_each(f)`
+/// List      offers `size()`, `visit(i, f)`, `for_each(f)` and, for an activation beside a layer that takes it along,
+///           `visit_pair(i, f)`
+/// Paths     each layer reads the output of the one before it; a join adds that of an earlier one to it, the layer
+///           behind a branch reads that of an earlier one instead (nn/residual.hpp)
 /// Order     parameters lie in layer order, each layer as it documents; those of local layers behind all others
 template <class List>
 class layer_stack {
@@ -53,7 +66,7 @@ class layer_stack {
     std::vector<typename tape<T>::block> blocks;
     for (const auto& p : places_)
       blocks.push_back(
-          {p.out, p.in_place, p.lanes, p.turns ? p.in : 0, p.lanes && p.parametric ? p.size : 0});
+          {p.out, p.in_place, p.lanes, p.turns ? p.in : 0, p.lanes && p.parametric ? p.size : 0, p.branches});
     std::size_t scratch = 0;
     layers_.for_each([&](const auto& layer) {
       if constexpr (requires { layer.scratch(capacity); })
@@ -69,17 +82,17 @@ class layer_stack {
     memory.weighed = false;
     for (std::size_t i = 0; i < depth();) {
       if (!places_[i].lanes) {
-        i = forward_one<Arch>(p, i, rows, input(i, x, memory), memory.written(i), memory, context);
+        i = forward_one<Arch>(p, i, 0, rows, x, input(i, x, memory), memory.written(i), memory, context);
         continue;
       }
       // A block at a time through all layers on lanes, so that what one writes the next finds in cache.
       const std::size_t end = end_of_lanes(i), width = places_[end - 1].out;
       T* const leaves = end == depth() ? memory.output(end - 1) : memory.entry(end);
       for (std::size_t b = 0; b < blocks_of(rows); ++b) {
-        into_lanes<Arch>(b, rows, places_[i].in, i == 0 ? x : memory.written(i - 1),
+        into_lanes<Arch>(b, rows, places_[i].in, handed(i, x, memory),
                          in_block(b, places_[i].in, memory.entry(i)));
         for (std::size_t l = i; l < end;)
-          l = forward_one<Arch>(p, l, simd::lane_block, in_block(b, places_[l].in, input(l, x, memory)),
+          l = forward_one<Arch>(p, l, b, simd::lane_block, x, in_block(b, places_[l].in, input(l, x, memory)),
                                 in_block(b, places_[l].out, memory.written(l)), memory, context);
         out_of_lanes<Arch>(b, rows, width, in_block(b, width, memory.written(end - 1)), leaves);
       }
@@ -99,7 +112,8 @@ class layer_stack {
         i = backward_lanes<Arch>(p, i, rows, x, memory, context);
       } else if (i > 0) {
         T* const dx = places_[i].turns ? memory.entry_delta(i) : memory.written_delta(i - 1);
-        if (backward_one<Arch>(p, i, call(i, rows, x, memory), memory.written_delta(i), dx, context))
+        if (backward_one<Arch>(p, i, 0, call(i, rows, x, memory), memory.written_delta(i), dx, memory,
+                               context))
           --i; // the activation's delta is the one of the layer below it
       }
     }
@@ -173,7 +187,7 @@ class layer_stack {
         continue;
       }
       if (places_[i].turns) mask(memory.entry(i), places_[i].in);
-      if (places_[i].in_place) continue; // the same memory
+      if (places_[i].in_place || places_[i].branches) continue; // the same memory, or read by no sum
       mask(memory.written(i), places_[i].out);
       mask(memory.written_delta(i), places_[i].out);
       if (!places_[i].parametric) continue;
@@ -189,12 +203,7 @@ class layer_stack {
     for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
       const auto own = gradient.subspan(places_[i].offset, places_[i].size);
       if constexpr (in_lanes<L>)
-        sum_lanes<Arch>(layer, i, rows, x, memory, 0, own.size(),
-                        [&](std::size_t k, const auto& sum, auto lanes) {
-                          T* const to = own.data() + k;
-                          simd::store_lanes<Arch, T>(
-                              to, simd::load_lanes<Arch>(static_cast<const T*>(to), lanes) + sum, lanes);
-                        });
+        sum_lanes<Arch>(layer, i, rows, x, memory, 0, own, simd::add{});
       else
         layer.template accumulate<Arch>(call(i, rows, x, memory),
                                         static_cast<const T*>(memory.written_delta(i)), own);
@@ -209,13 +218,7 @@ class layer_stack {
     for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
       const auto own = p.subspan(places_[i].offset, places_[i].size);
       if constexpr (in_lanes<L>) {
-        const auto minus = simd::broadcast<Arch>(-scale);
-        sum_lanes<Arch>(
-            layer, i, rows, x, memory, 0, own.size(), [&](std::size_t k, const auto& sum, auto lanes) {
-              T* const to = own.data() + k;
-              simd::store_lanes<Arch, T>(
-                  to, simd::fma(minus, sum, simd::load_lanes<Arch>(static_cast<const T*>(to), lanes)), lanes);
-            });
+        sum_lanes<Arch>(layer, i, rows, x, memory, 0, own, simd::subtract<T>{scale});
       } else {
         const auto rows_of = call(i, rows, x, memory);
         const T* const dy = memory.written_delta(i);
@@ -237,10 +240,7 @@ class layer_stack {
       if constexpr (in_lanes<L>) {
         for (std::size_t first = 0; first < places_[i].size; first += room.size()) {
           const auto piece = room.first(std::min(room.size(), places_[i].size - first));
-          sum_lanes<Arch>(layer, i, rows, x, memory, first, piece.size(),
-                          [&](std::size_t k, const auto& sum, auto lanes) {
-                            simd::store_lanes<Arch, T>(piece.data() + k, sum, lanes);
-                          });
+          sum_lanes<Arch>(layer, i, rows, x, memory, first, piece, simd::write{});
           f(places_[i].offset + first, piece);
         }
       } else {
@@ -307,33 +307,114 @@ class layer_stack {
     bool local;      ///< never leaves the device
     bool lanes;      ///< its output lies in lanes
     bool turns;      ///< what it reads is written the other way
+    bool joins;      ///< adds what layer `second` reads to what it reads
+    bool branches;   ///< reads what layer `second` reads
+    bool forks;      ///< what it reads is read again
+    std::size_t second;
   };
 
   /// Resolves widths and offsets. Throws N003 where two neighbours do not fit, N001 for a layer whose
-  /// parameters nobody could train.
+  /// parameters nobody could train or whose output nobody reads.
   void measure() {
     require(layers_.size() > 0, fault::argument, "sequential: no layers");
+    const std::vector<bool> again = read_again();
     std::size_t width = dynamic, index = 0;
     layers_.for_each([&]<class L>(const L& layer) {
       if constexpr (requires { layer.check(); }) layer.check();
       if (width == dynamic) width = first_width(layer);
       require(layer.accepts(width), fault::shape, "layer ", index, " cannot read rows ", width,
               " wide, which is what the layer before it writes");
-      const std::size_t out = layer.out_width(width), size = layer.size(width);
+      std::size_t second = 0;
+      if constexpr (is_join<L> || is_branch<L>) second = index + 1 - layer.back;
+      std::size_t out = layer.out_width(width);
+      const std::size_t size = layer.size(width);
+      if constexpr (is_branch<L>) out = places_[second].in;
+      if constexpr (is_join<L>)
+        require(places_[second].in == width, fault::shape, "layer ", index, " adds rows ", places_[second].in,
+                " wide, which is what layer ", second, " reads, to rows ", width,
+                " wide, which is what the layer before it writes");
       require(ParametricLayer<L> || size == 0, fault::argument, "layer ", index, " reads ", size,
               " parameters, but is no ParametricLayer: they would never be trained or saved");
       require(width <= widest_layer && out <= widest_layer, fault::argument, "layer ", index, " is ", width,
               " by ", out, ", at most ", widest_layer, " wide is possible");
       // What an activation overwrites must not be read again: an activation's own output is.
-      const bool in_place = Activation<L> && index > 0 && places_.back().fuses;
+      const bool forks = !again.empty() && again[index];
+      const bool in_place = (Activation<L> || is_join<L>)&&index > 0 && places_.back().fuses && !forks;
       // An activation works on either layout, and takes what it finds.
-      const bool before = index > 0 && places_.back().lanes, lanes = Activation<L> ? before : in_lanes<L>;
-      places_.push_back(
-          {width, out, 0, size, in_place, Fusing<L>, ParametricLayer<L>, false, lanes, lanes != before});
+      const bool before = index > 0 && places_.back().lanes;
+      bool lanes = is_join<L> ? before : in_lanes<L>;
+      if constexpr (is_branch<L>) lanes = in_one_run(second, index);
+      if constexpr (Activation<L>) lanes = found_layout(index, before, again);
+      places_.push_back({width, out, 0, size, in_place, Fusing<L>, ParametricLayer<L>, false, lanes,
+                         !is_branch<L> && lanes != before, is_join<L>, is_branch<L>, forks, second});
       width = out;
       ++index;
     });
+    check_paths();
     place_parameters();
+  }
+
+  /// Which layers read something that a later one reads again; empty where none can. Throws N001 for a way back that
+  /// leads nowhere.
+  std::vector<bool> read_again() const {
+    std::vector<bool> again;
+    if constexpr (detail::with_branches<List>) {
+      again.resize(layers_.size());
+      std::size_t index = 0;
+      layers_.for_each([&]<class L>(const L& layer) {
+        if constexpr (is_join<L> || is_branch<L>) {
+          require(layer.back >= 2 && layer.back <= index + 1, fault::argument, "layer ", index, " goes back ",
+                  layer.back, ", possible is 2 to ", index + 1);
+          again[index + 1 - layer.back] = true;
+        }
+        ++index;
+      });
+    }
+    return again;
+  }
+
+  /// Whether an activation works on lanes: on what it finds; where paths part, on what the layers behind it like, so
+  /// that rows turn before.
+  bool found_layout(std::size_t i, bool before, const std::vector<bool>& again) const {
+    bool lanes = before;
+    if constexpr (detail::with_branches<List>) {
+      std::size_t index = 0;
+      bool known = !again[i];
+      layers_.for_each([&]<class L>(const L&) {
+        if (index++ < i || known || Activation<L> || is_join<L> || is_branch<L>) return;
+        known = true;
+        lanes = in_lanes<L>;
+      });
+    }
+    return lanes;
+  }
+
+  /// Whether what layer i reads lies in lanes as it reads it.
+  bool reads_lanes(std::size_t i) const noexcept {
+    return places_[i].branches ? places_[i - 1].lanes : places_[i].lanes;
+  }
+  /// Whether a join or a branch takes what it reads from further back in the layout in which the layer there reads it.
+  bool as_read(std::size_t i) const noexcept { return reads_lanes(places_[i].second) == places_[i].lanes; }
+  /// Whether all layers from `first` up to `end` are run on lanes, block by block.
+  bool in_one_run(std::size_t first, std::size_t end) const noexcept {
+    while (first < end && reads_lanes(first) && places_[first].lanes) ++first;
+    return first == end;
+  }
+
+  /// Throws N001 for an output that nobody reads, N011 for paths that part on rows and meet on lanes or the other way
+  /// round, or on lanes with layers on rows between.
+  void check_paths() const {
+    if constexpr (detail::with_branches<List>)
+      for (std::size_t i = 0; i < depth(); ++i) {
+        const place& p = places_[i];
+        if (!p.joins && !p.branches) continue;
+        require(!p.branches || (p.forks && i + 1 < depth()), fault::argument, "layer ", i,
+                " begins another path: nobody reads what ", i + 1 < depth() ? "the layer before it" : "it",
+                " writes");
+        const bool meet = p.lanes ? in_one_run(p.second, i) : as_read(i) || places_[p.second].turns;
+        require(meet, fault::unsupported, "layer ", i, " reads what layer ", p.second,
+                " reads: between them rows turn into lanes of examples that the two do not share");
+      }
   }
 
   void place_parameters() {
@@ -367,7 +448,7 @@ class layer_stack {
   }
 
   /// Whether layer i is an activation that the layer before it takes along.
-  bool fused(std::size_t i) const noexcept { return i < depth() && places_[i].in_place; }
+  bool fused(std::size_t i) const noexcept { return i < depth() && places_[i].in_place && !places_[i].joins; }
 
   template <class Arch, class L, class T>
   static void whole_gradient(const L& layer, const layer_rows<T>& rows_of, const T* dy, std::span<T> room) {
@@ -382,7 +463,20 @@ class layer_stack {
   template <class T>
   const T* input(std::size_t i, const T* x, tape<T>& memory) const {
     if (places_[i].turns) return memory.entry(i);
+    return handed(i, x, memory);
+  }
+  /// What the layer before layer i hands on, as that lies.
+  template <class T>
+  const T* handed(std::size_t i, const T* x, tape<T>& memory) const {
+    if constexpr (detail::with_branches<List>)
+      if (i > 0 && places_[i - 1].branches) return second_input(i - 1, x, memory);
     return i == 0 ? x : memory.written(i - 1);
+  }
+  /// What a join or a branch reads from further back: as the layer there reads it, or as it was handed to that one.
+  template <class T>
+  const T* second_input(std::size_t i, const T* x, tape<T>& memory) const {
+    const std::size_t from = places_[i].second;
+    return as_read(i) ? input(from, x, memory) : handed(from, x, memory);
   }
   template <class T>
   layer_rows<T> call(std::size_t i, std::size_t rows, const T* x, tape<T>& memory) const {
@@ -391,18 +485,25 @@ class layer_stack {
   /// The call on one block of a layer on lanes.
   template <class T>
   layer_rows<T> block_call(std::size_t i, std::size_t b, const T* x, tape<T>& memory) const {
-    const auto [rows, in, out, from, to, scratch] = call(i, simd::lane_block, x, memory);
-    return {rows, in, out, in_block(b, in, from), in_block(b, out, to), scratch};
+    const layer_rows<T> all = call(i, simd::lane_block, x, memory);
+    return {all.rows,   all.in, all.out, in_block(b, all.in, all.input), in_block(b, all.out, all.output),
+            all.scratch};
   }
 
-  /// Runs layer i, and the activation behind it that it takes along; returns the next layer.
+  /// Runs layer i on all rows or, on lanes, on block b, and the activation behind it that it takes along; returns
+  /// the next layer.
   template <class Arch, class T>
-  std::size_t forward_one(std::span<const T> p, std::size_t i, std::size_t rows, const T* from, T* to,
-                          tape<T>& memory, layer_context context) const {
+  std::size_t forward_one(std::span<const T> p, std::size_t i, std::size_t b, std::size_t rows, const T* x,
+                          const T* from, T* to, tape<T>& memory, layer_context context) const {
     context.layer = static_cast<std::uint32_t>(i);
     const auto run = [&]<class L>(const L& layer, const auto&... finish) {
       const std::size_t in = places_[i].in, out = places_[i].out;
-      if constexpr (in_lanes<L>)
+      if constexpr (is_join<L>)
+        layer.template forward<Arch>(slice(p, i),
+                                     layer_rows<T>{rows, in, out, from, to, memory.scratch(),
+                                                   in_block(b, in, second_input(i, x, memory))},
+                                     to, context, finish...);
+      else if constexpr (in_lanes<L>)
         layer.template forward<Arch>(slice(p, i), layer_rows<T>{rows, in, out, from, to, memory.scratch()},
                                      to, context, finish...);
       else
@@ -423,18 +524,88 @@ class layer_stack {
 
   /// dx = the delta of what layer i reads, and of the activation before it where that is taken along: then true.
   template <class Arch, class T>
-  bool backward_one(std::span<const T> p, std::size_t i, const layer_rows<T>& rows_of, const T* dy, T* dx,
+  bool backward_one(std::span<const T> p, std::size_t i, [[maybe_unused]] std::size_t b,
+                    const layer_rows<T>& rows_of, const T* dy, T* dx, [[maybe_unused]] tape<T>& memory,
                     layer_context context) const {
     context.layer = static_cast<std::uint32_t>(i);
+    if constexpr (detail::with_branches<List>)
+      if (places_[i].forks) return backward_fork<Arch>(p, i, b, rows_of, dy, dx, memory, context);
     const auto run = [&](const auto& layer, const auto&... finish) {
       layer.template backward<Arch>(slice(p, i), rows_of, dy, dx, context, finish...);
     };
     bool along = false;
-    layers_.visit_pair(i - 1, [&]<class Before, class L>(const Before&, const L& layer) {
-      if constexpr (Activation<Before> && Fusing<L>) along = places_[i - 1].in_place;
-      if constexpr (Activation<Before> && !Identity<Before> && Fusing<L>)
-        if (along) return run(layer, [](const auto& d, const auto& y) { return Before::derivative(d, y); });
-      run(layer);
+    if (places_[i - 1].in_place)
+      layers_.visit_pair(i - 1, [&]<class Before, class L>(const Before&, const L& layer) {
+        if constexpr (Activation<Before> && Fusing<L>) {
+          along = true;
+          if constexpr (Identity<Before>)
+            run(layer);
+          else
+            run(layer, [](const auto& d, const auto& y) { return Before::derivative(d, y); });
+        }
+      });
+    if (!along) layers_.visit(i, run);
+    return along;
+  }
+
+  /// Whether layer k hands the delta of what layer i reads back to there.
+  bool comes_back(std::size_t k, std::size_t i) const noexcept {
+    return (places_[k].joins || places_[k].branches) && places_[k].second == i;
+  }
+  /// Adds the deltas of those who read in rows what layer i turns into lanes.
+  template <class Arch, class T>
+  void add_later(std::size_t i, std::size_t first, std::size_t rows, tape<T>& memory) const {
+    const std::size_t width = places_[i].in;
+    for (std::size_t k = i + 1; k < depth(); ++k)
+      if (comes_back(k, i) && !as_read(k))
+        simd::axpy<Arch>(T{1}, std::span<const T>(memory.written_delta(k) + first * width, rows * width),
+                         std::span<T>(memory.written_delta(i - 1) + first * width, rows * width));
+  }
+
+  /// As `backward_one` where others read what layer i reads: to its delta come those of the others, the first one
+  /// first, and then the activation's derivative, in one pass with the last of them.
+  template <class Arch, class T>
+  bool backward_fork(std::span<const T> p, std::size_t i, std::size_t b, const layer_rows<T>& rows_of,
+                     const T* dy, T* dx, tape<T>& memory, layer_context context) const {
+    const std::size_t count = rows_of.rows * rows_of.in;
+    bool empty = places_[i].branches; // it hands nothing back to the layer before it
+    if (!empty)
+      layers_.visit(i, [&](const auto& layer) {
+        layer.template backward<Arch>(slice(p, i), rows_of, dy, dx, context);
+      });
+    const T* last = nullptr;
+    const auto add = [&](const auto& finish) {
+      simd::for_each_batch<Arch, T>(count, [&](std::size_t at, auto lanes) {
+        auto d = simd::load_lanes<Arch>(last + at, lanes);
+        if (!empty) d = simd::load_lanes<Arch>(static_cast<const T*>(dx + at), lanes) + d;
+        simd::store_lanes<Arch, T>(dx + at, finish(d, at, lanes), lanes);
+      });
+      empty = false;
+    };
+    bool later = false; // some add theirs to the delta of what this layer was handed
+    for (std::size_t k = i + 1; k < depth(); ++k) {
+      if (!comes_back(k, i)) continue;
+      if (!as_read(k)) {
+        later = true;
+        continue;
+      }
+      if (last) add([](const auto& d, std::size_t, auto) { return d; });
+      last = memory.written_delta(k);
+      if (places_[k].lanes) last = memory.delta_block(b, rows_of.in, memory.written_delta(k));
+    }
+    if (later) {
+      if (last) add([](const auto& d, std::size_t, auto) { return d; });
+      return false;
+    }
+    bool along = false;
+    layers_.visit(i - 1, [&]<class Before>(const Before&) {
+      if constexpr (Activation<Before>) along = places_[i - 1].in_place;
+      if constexpr (Activation<Before> && !Identity<Before>)
+        if (along)
+          return add([&](const auto& d, std::size_t at, auto lanes) {
+            return Before::derivative(d, simd::load_lanes<Arch>(rows_of.input + at, lanes));
+          });
+      add([](const auto& d, std::size_t, auto) { return d; });
     });
     return along;
   }
@@ -462,9 +633,13 @@ class layer_stack {
         if (i == 0) break;
         T* const dx = memory.delta_block(b, places_[i].in,
                                          i == first ? memory.entry_delta(i) : memory.written_delta(i - 1));
-        const bool along = backward_one<Arch>(p, i, block, dy, dx, context);
+        const bool along = backward_one<Arch>(p, i, b, block, dy, dx, memory, context);
         if (i == first) {
           out_of_lanes<Arch>(b, rows, places_[i].in, dx, memory.written_delta(i - 1));
+          if constexpr (detail::with_branches<List>)
+            if (places_[i].forks)
+              add_later<Arch>(i, b * simd::lane_block,
+                              std::min(simd::lane_block, rows - b * simd::lane_block), memory);
           if (along) done = first - 1;
           break;
         }
@@ -510,16 +685,16 @@ class layer_stack {
     return memory.gradient();
   }
 
-  /// f(k, sums, lanes): the weighed sum over rows of parameters first + k ... of layer i. Those that were not
+  /// The weighed sum over rows for parameters first ... of layer i, to `to` as `how` says. Gradients that were not
   /// kept are made for the first piece, and stay for the next ones.
-  template <class Arch, class L, class T, class F>
+  template <class Arch, class L, class T, class How>
   void sum_lanes(const L& layer, std::size_t i, std::size_t rows, const T* x, tape<T>& memory,
-                 std::size_t first, std::size_t count, F&& f) const {
+                 std::size_t first, std::span<T> to, How how) const {
     const std::size_t size = places_[i].size;
     const T* const weights = memory.weighed ? memory.weights(i) : nullptr;
     if (const T* const kept = memory.kept(i)) {
-      simd::sum_lanes<Arch>(count, blocks_of(rows), kept + first * simd::lane_block, size * simd::lane_block,
-                            weights, f);
+      simd::sum_lanes<Arch>(to.size(), blocks_of(rows), kept + first * simd::lane_block,
+                            size * simd::lane_block, weights, to.data(), how);
       return;
     }
     T* const total = memory.gradient() + size * simd::lane_block;
@@ -529,8 +704,8 @@ class layer_stack {
         simd::add_lanes<Arch>(size, lane_gradients<Arch>(layer, i, b, x, memory),
                               weights ? weights + b * simd::lane_block : nullptr, total);
     }
-    simd::sum_lanes<Arch>(count, 1, static_cast<const T*>(total) + first * simd::lane_block, 0,
-                          static_cast<const T*>(nullptr), f);
+    simd::sum_lanes<Arch>(to.size(), 1, static_cast<const T*>(total) + first * simd::lane_block, 0,
+                          static_cast<const T*>(nullptr), to.data(), how);
   }
 
   /// The row, or zeros where `keep` is zero.
@@ -573,6 +748,8 @@ consteval static_shape through(static_shape shape) {
     const bool known = L::static_in != dynamic && L::static_out != dynamic && shape.parameters != dynamic;
     shape.parameters = known ? shape.parameters + L::static_size : dynamic;
     shape.width = L::static_out;
+  } else if constexpr (is_branch<L>) {
+    shape.width = dynamic;
   } else if constexpr (ParametricLayer<L>) {
     shape.parameters = shape.width = dynamic;
   }
@@ -586,15 +763,30 @@ consteval static_shape shape_of() {
   return shape;
 }
 
+/// Several layers under one name, as `residual`: what a list holds are the layers.
+template <class L>
+inline constexpr bool is_block = requires { L::is_block; };
+
+/// The list of a model: its layers, those of blocks in place (nn/residual.hpp).
+template <bool Blocks, class... L>
+struct listed {
+  using type = indexed_list<L...>;
+  static type of(L... layers) { return type(std::move(layers)...); }
+};
+template <class... L>
+struct listed<true, L...>;
+template <class... L>
+using listed_as = listed<(is_block<L> || ...), L...>;
+
 } // namespace detail
 
 /// Layers in order, their types known: `sequential{dense<43, 128>{}, relu{}, dense<128, 6>{}}`.
 ///
 /// `parameter_count` is a compile-time number when every width is (6,406 here), else `dynamic`.
 /// Neighbours whose static widths disagree do not compile; run-time widths throw N003.
-template <Layer... L>
-  requires(sizeof...(L) > 0)
-class sequential : public layer_stack<indexed_list<L...>> {
+template <class... L>
+  requires(sizeof...(L) > 0 && ((Layer<L> || detail::is_block<L>)&&...))
+class sequential : public layer_stack<typename detail::listed_as<L...>::type> {
   static_assert(
       detail::shape_of<L...>().fits,
       "[P012 layer-shape] two neighbouring layers disagree about the width between them: the second reads "
@@ -606,7 +798,8 @@ class sequential : public layer_stack<indexed_list<L...>> {
   static constexpr bool mixes_in_training = (L::mixes_examples(mode::training) || ...);
 
   explicit sequential(L... layers)
-      : layer_stack<indexed_list<L...>>(indexed_list<L...>(std::move(layers)...)) {}
+      : layer_stack<typename detail::listed_as<L...>::type>(
+            detail::listed_as<L...>::of(std::move(layers)...)) {}
 };
 
 } // namespace privet

@@ -25,6 +25,7 @@ class tape {
     std::size_t entry =
         0; ///< width of what it reads where that lies otherwise than what is written before it
     std::size_t gradient = 0; ///< of a layer on lanes with parameters, how many
+    bool borrows = false;     ///< its output is that of an earlier layer; its delta is its own
   };
 
   /// Gradients of single examples are kept as long as they take no more bytes than this, and made twice of the
@@ -54,7 +55,7 @@ class tape {
         own.output = places_.back().output;
         own.delta = places_.back().delta;
       } else {
-        own.output = reserve(total, layer.width * (layer.lanes ? padded : capacity));
+        if (!layer.borrows) own.output = reserve(total, layer.width * (layer.lanes ? padded : capacity));
         own.delta = reserve(deltas, layer.lanes ? of_lanes(layer.width) : layer.width * capacity);
       }
       if (layer.entry > 0) {

@@ -65,7 +65,8 @@ struct no_bounds {
 
 /// Trains one model: `trainer{model, softmax_cross_entropy{}, chain(average_over_batch{}, adam{})}`;
 /// privately `trainer{model, loss, chain(clip_l2{}, average_over_batch{}, gaussian{}, adam{}), poisson{.rate
-/// = 0.01}, pld_accountant{}}`.
+/// = 0.01}, pld_accountant{}}`. A step of another kind is handed over ready made:
+/// `trainer{multiplied_step{model, loss, steps, shifted, 16}, poisson{.rate = 0.01}, pld_accountant{}}`.
 ///
 /// Seed      first weights, batch order and dropout are functions of it; `fit` continues where the
 ///           last one stopped, so two times ten epochs equal twenty. Noise and Poisson samples come from the
@@ -75,7 +76,8 @@ struct no_bounds {
 ///           begins; one that says `may(event)` ends training before its budget is passed
 /// Errors    P001, P006, P007 at compile time; N008 when noise has driven the parameters out of their range
 template <class Model, Loss LossType, class Chain, class Sampler = shuffled, class Accountant = no_accountant,
-          class T = float, class Arch = simd::default_arch>
+          class T = float, class Arch = simd::default_arch,
+          class Step = training_step<Model, LossType, Chain, T, Arch>>
 class trainer {
   using stages = detail::chain_or_neutral<Chain>;
   static constexpr bool is_private = Released<typename stages::template label<raw<unit::example>>>;
@@ -100,11 +102,15 @@ class trainer {
 
   trainer(const Model& model, LossType loss, Chain steps, Sampler sampler,
           std::type_identity_t<Accountant> accountant, std::uint64_t seed = 0)
-      : step_(model, std::move(loss), std::move(steps)),
+      : trainer(Step(model, std::move(loss), std::move(steps)), std::move(sampler), std::move(accountant),
+                seed) {}
+
+  trainer(Step step, Sampler sampler, std::type_identity_t<Accountant> accountant, std::uint64_t seed = 0)
+      : step_(std::move(step)),
         sampler_(std::move(sampler)),
         accountant_(std::move(accountant)),
         seed_(seed),
-        parameters_(initialise<T>(model, seed)),
+        parameters_(initialise<T>(step_.model(), seed)),
         state_(step_.init()) {
     if constexpr (!has_epochs) sampler_.check();
   }
@@ -241,7 +247,7 @@ class trainer {
     if (observe) observe({epoch_, loss / static_cast<double>(rows)});
   }
 
-  training_step<Model, LossType, Chain, T, Arch> step_;
+  Step step_;
   Sampler sampler_;
   Accountant accountant_;
   std::uint64_t seed_;
@@ -263,5 +269,9 @@ trainer(const Model&, LossType, Chain, Sampler, Accountant)
 template <class Model, class LossType, class Chain, class Sampler, class Accountant>
 trainer(const Model&, LossType, Chain, Sampler, Accountant, std::uint64_t)
     -> trainer<Model, LossType, Chain, Sampler, Accountant>;
+template <template <class, Loss, class, class, class> class Step, class Model, class LossType, class Chain,
+          class T, class Arch, class Sampler, class Accountant>
+trainer(Step<Model, LossType, Chain, T, Arch>, Sampler, Accountant, std::uint64_t = 0)
+    -> trainer<Model, LossType, Chain, Sampler, Accountant, T, Arch, Step<Model, LossType, Chain, T, Arch>>;
 
 } // namespace privet
