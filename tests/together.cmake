@@ -1,4 +1,4 @@
-# together(<out> <name> <file>...): sources that include the files, eight to each, so that what many tests
+# together(<out> <name> <file>...): sources that include the files, twelve to each, so that what many tests
 # instantiate (a training step, an office) is compiled once. Nine tenths of the compile time of floor 6 go.
 # Each file keeps its names to itself by a namespace; all its headers come before. A file that defines a macro,
 # asks for a header or specialises a template of another namespace stays alone.
@@ -14,7 +14,7 @@ function(together out name)
       list(REMOVE_ITEM group ${file})
     endif()
     list(LENGTH group length)
-    if(length EQUAL 8)
+    if(length EQUAL 12)
       write_together(source ${name}_${groups} ${group})
       list(APPEND sources ${source})
       math(EXPR groups "${groups} + 1")
