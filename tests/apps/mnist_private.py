@@ -35,7 +35,7 @@ with tempfile.TemporaryDirectory() as name:
     out = folder / "out.json"
 
     # 6,000 generated images, 1,000 others to test on. Guessing is right for one in ten.
-    for model, epochs, floor in (("linear", 4, .9), ("dense", 10, .8)):
+    for model, epochs, floor in (("linear", 4, .9), ("dense", 10, .8), ("cnn", 10, .8)):
         text = run("--data", "synthetic", "--model", model, "--epochs", epochs, "--json", out)
         assert "6000 training images; 1000 test images" in text, text
         assert re.search(r"accuracy on the 1000 test images: \d+\.\d\d %", text), text
@@ -59,6 +59,21 @@ with tempfile.TemporaryDirectory() as name:
     assert record["clip"] == .5 and record["learning_rate"] == 20 and record["momentum"] == 0 and record["delta"] == 1e-6
     assert .97 * record["epsilon_upper"] < epsilon_of(record) <= record["epsilon_upper"], record
 
+    # A published run: its noise, rate and steps, and the epsilon that PLD accounting finds for it.
+    text = run("--data", "synthetic", "--published", "1.19", "--slanted", "--json", out)
+    record = json.loads(out.read_text())
+    assert record["steps"] == 3515 and record["noise_multiplier"] == 1.3 and record["slanted"] is True, record
+    assert abs(record["sample_rate"] - 256 / 60000) < 1e-12 and .86 < record["epsilon_upper"] < .88, record
+    assert .97 * record["epsilon_upper"] < epsilon_of(record) <= record["epsilon_upper"], record
+
+    # Several views of an image are bounded together, so they cost what one costs.
+    words = ("--data", "synthetic", "--model", "cnn", "--epochs", 1, "--noise-multiplier", "1", "--json", out)
+    for more, copies, shift in (((), 1, 0), (("--multiplicity", 3, "--shift", 1), 3, 1)):
+        run(*words, *more)
+        record = json.loads(out.read_text())
+        assert record["multiplicity"] == copies and record["shift"] == shift, record
+        assert .97 * record["epsilon_upper"] < epsilon_of(record) <= record["epsilon_upper"], record
+
     # Noise that hides everything learns nothing.
     run("--data", "synthetic", "--model", "dense", "--epochs", 2, "--noise-multiplier", "500", "--lr", ".1", "--json", out)
     record = json.loads(out.read_text())
@@ -71,6 +86,9 @@ with tempfile.TemporaryDirectory() as name:
     for bad in ("0", "-1", "nan", "inf", "three"):
         assert "--epsilon" in run("--data", "synthetic", "--epsilon", bad, status=2)
     assert "[N001 argument]" in run("--data", "synthetic", "--epsilon", "3", "--noise-multiplier", "1", status=1)
+    assert "[N001 argument]" in run("--data", "synthetic", "--published", "3.01", "--epochs", 3, status=1)
+    assert "--multiplicity is for --model cnn" in run("--data", "synthetic", "--multiplicity", 2, status=1)
+    assert "the nearest is '7.10'" in run("--data", "synthetic", "--published", "7.1", status=2)
     assert "the nearest is 'dense'" in run("--data", "synthetic", "--model", "dens", status=2)
     assert "the nearest is '--epochs'" in run("--data", "synthetic", "--epoch", "3", status=2)
     for word, bad in (("--delta", "1"), ("--delta", "0"), ("--sample-rate", "0"), ("--sample-rate", "1.5"), ("--clip", "0"),

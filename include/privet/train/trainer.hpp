@@ -66,7 +66,8 @@ struct no_bounds {
 /// Trains one model: `trainer{model, softmax_cross_entropy{}, chain(average_over_batch{}, adam{})}`;
 /// privately `trainer{model, loss, chain(clip_l2{}, average_over_batch{}, gaussian{}, adam{}), poisson{.rate
 /// = 0.01}, pld_accountant{}}`. A step of another kind is handed over ready made:
-/// `trainer{multiplied_step{model, loss, steps, shifted, 16}, poisson{.rate = 0.01}, pld_accountant{}}`.
+/// `trainer{multiplied_step{model, loss, steps, shifted, 16}, poisson{.rate = 0.01}, pld_accountant{}}`,
+/// for rows as wide as the model reads.
 ///
 /// Seed      first weights, batch order and dropout are functions of it; `fit` continues where the
 ///           last one stopped, so two times ten epochs equal twenty. Noise and Poisson samples come from the
