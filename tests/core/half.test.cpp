@@ -65,6 +65,8 @@ TEST_CASE("half: tensors of every width are read as float or double") {
   CHECK(read_back<float>(dtype::bf16, little<std::uint16_t>({0x3f00, 0xc000, 0x4060}), 3) == wanted);
   CHECK(read_back<float>(dtype::f32, little<float>(wanted), 3) == wanted);
   CHECK(read_back<float>(dtype::f64, little<double>({0.5, -2, 3.5}), 3) == wanted);
+  CHECK(read_back<float>(dtype::f64, little<double>({1e300, -1e300, 3e38}), 3) ==
+        std::vector<float>{HUGE_VALF, -HUGE_VALF, 3e38f});
   CHECK(read_back<double>(dtype::f16, little<std::uint16_t>({0x3800}), 1) == std::vector<double>{0.5});
   CHECK(read_back<double>(dtype::f64, little<double>({0.1}), 1) == std::vector<double>{0.1});
 }

@@ -4,6 +4,9 @@
 #include <privet/nn/describe.hpp>
 #include <privet/optim/adam.hpp>
 #include <privet/optim/sgd.hpp>
+#include <privet/privacy/clip.hpp>
+#include <privet/privacy/gaussian.hpp>
+#include <privet/privacy/pld.hpp>
 #include <privet/train/multiplied_step.hpp>
 #include <privet/train/trainer.hpp>
 
@@ -69,6 +72,21 @@ TEST_CASE("trainer: a step made beforehand trains to the same bits, one of sever
   CHECK(one.evaluate(data).confusion.accuracy() > 0.4); // chance is 1/3
   const auto expected = weights_of(one), found = weights_of(four);
   for (std::size_t i = 0; i < expected.size(); ++i) CHECK(std::abs(found[i] - expected[i]) < 1e-5f);
+}
+
+TEST_CASE("trainer: a step that crops reads rows of its own width, and refuses others before it pays") {
+  const auto data = test::rows_of(40, 9, 3, 1);
+  const auto steps = chain(clip_l2{.bound = 1}, average_over_batch{}, gaussian{.noise_multiplier = 2},
+                           sgd{.learning_rate = 0.1});
+  trainer t{multiplied_step{sequential{dense<4, 3>{}}, softmax_cross_entropy{}, steps,
+                            augmentation({1, 3, 3}, {.height = 2, .width = 2}), 2},
+            poisson{.rate = 0.1}, pld_accountant{}, 3};
+  const auto narrow = test::rows_of(40, 4, 3, 1);
+  CHECK_THROWS_AS(t.fit(narrow, epochs{1}), exception);
+  CHECK(t.spent(delta{1e-5}).upper == 0);
+  t.fit(data, epochs{1});
+  CHECK(t.spent(delta{1e-5}).upper > 0);
+  CHECK_THROWS_AS(t.evaluate(data), exception); // the model reads four
 }
 
 TEST_CASE("trainer: it learns, and its observer hears every epoch with a falling loss") {

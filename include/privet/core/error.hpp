@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 
 namespace privet {
@@ -42,6 +43,9 @@ class sentence_part {
  public:
   constexpr sentence_part(std::string_view text) noexcept : value_(text) {}
   constexpr sentence_part(const char* text) noexcept : value_(std::string_view(text)) {}
+  template <class P>
+    requires(!std::same_as<std::remove_cv_t<P>, char>)
+  sentence_part(P*) = delete; // it would say "true"
   sentence_part(const std::string& text) noexcept : value_(std::string_view(text)) {}
   constexpr sentence_part(char c) noexcept : value_(c) {}
   constexpr sentence_part(bool yes) noexcept : value_(std::string_view(yes ? "true" : "false")) {}

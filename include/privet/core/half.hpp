@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 namespace privet {
@@ -49,8 +50,11 @@ status copy_numbers(const tensor_entry& entry, std::span<T> out) {
       return each(std::uint16_t{}, from_bfloat16);
     case dtype::f32:
       return each(float{}, same);
-    case dtype::f64:
-      return each(double{}, same);
+    case dtype::f64: // what no float holds becomes infinite
+      return each(double{}, [](double x) {
+        constexpr double most = static_cast<double>(std::numeric_limits<T>::max()), beyond = HUGE_VAL;
+        return x > most ? beyond : x < -most ? -beyond : x;
+      });
     default:
       break;
   }

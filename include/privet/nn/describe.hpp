@@ -247,8 +247,9 @@ json describe(const layer_stack<List>& model) {
 /// The network that a description names. Nothing in it is believed.
 ///
 /// Errors  N004: a member that is missing, of another kind or out of range; too many layers, units or
-///         parameters. N011: another format or version, an unknown layer type. N003: layers that do
-///         not fit. N001: a first layer that does not know the width of the rows it reads
+///         parameters. N011: another format or version, an unknown layer type, paths that part on rows and
+///         meet on lanes. N003: layers that do not fit. N001: a first layer that does not know the width of the
+///         rows it reads, an output that nobody reads, a local layer without parameters
 inline result<network> read_network(const json& description, std::string_view place = "network") {
   const auto format = read_member<std::string>(description, "format", place);
   if (!format) return format.error();
@@ -265,6 +266,7 @@ inline result<network> read_network(const json& description, std::string_view pl
   std::vector<any_layer> layers;
   std::vector<std::size_t> local;
   std::vector<std::size_t> reads; // what each layer reads
+  std::vector<bool> overwrites;   // which of them leave no output of the layer before
   std::size_t width = 0, units = 0, parameters = 0, products = 0;
   bool fuses = false; // the layer before
   for (const json& facts : *found) {
@@ -277,13 +279,19 @@ inline result<network> read_network(const json& description, std::string_view pl
           if constexpr (requires { l.in_width(); })
             if (reads.empty()) width = l.in_width();
           reads.push_back(width);
+          overwrites.push_back(Activation<L> && fuses);
+          if constexpr (is_join<L> || is_branch<L>) { // what is read again is kept
+            const std::size_t second = reads.size() - l.back;
+            if (overwrites[second]) units += reads[second];
+            overwrites[second] = false;
+          }
           if constexpr (is_branch<L>)
             width = reads[reads.size() - l.back];
           else
             width = l.out_width(width);
           parameters += l.size(0);
           products += detail::products_of(l, width);
-          if (!Activation<L> || !fuses) units += width; // such a one overwrites what it reads
+          if (!overwrites.back()) units += width;
           fuses = Fusing<L>;
         },
         *layer);

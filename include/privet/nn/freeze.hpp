@@ -84,7 +84,8 @@ frozen_batch_norm<In> frozen_at(const batch_norm<In>& layer, const moment_sums& 
 ///
 /// Batches  whole ones of `batch` rows; rows that are left over play no part, but fewer than one batch are
 ///          one
-/// Errors   N003 for rows or parameters of another model; N001 where a batch has a single row
+/// Errors   N003 for rows or parameters of another model; N001 where a batch has a single row, and for rows
+///          whose mean or variance no float holds
 /// Privacy  the statistics are a function of the rows and not noised
 /// Source   Ioffe and Szegedy, ICML 2015, algorithm 2
 /// Test     tests/nn/normalisation.test.cpp, against PyTorch

@@ -126,13 +126,19 @@ auto residual_list(const L&... layers) {
     return joined(main_path, indexed_list<add_layer>(add_layer(main_size + 1)));
 }
 
-/// The first width that the type of a layer states.
+/// The width that the first layer reads which has one of its own, where its type states it.
 template <class... L>
 consteval std::size_t first_static_width() {
   std::size_t width = dynamic;
+  bool found = false;
   const auto look = [&]<class One>(const One*) {
-    if constexpr (requires { One::static_in; })
-      if (width == dynamic) width = One::static_in;
+    if (found) return;
+    if constexpr (requires { One::static_in; }) {
+      width = One::static_in;
+      found = true;
+    } else if constexpr (ParametricLayer<One> || is_branch<One>) {
+      found = true;
+    }
   };
   (look(static_cast<const L*>(nullptr)), ...);
   return width;

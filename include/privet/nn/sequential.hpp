@@ -133,8 +133,8 @@ class layer_stack {
     return most + depth();
   }
 
-  /// norms[r] = squared l2 norm of the gradient of row r over all trained parameters, exact,
-  /// without forming any per-example gradient. Call after `backward`.
+  /// norms[r] = squared l2 norm of the gradient of row r over all trained parameters, exact; of layers on
+  /// rows without forming any per-example gradient. Call after `backward`.
   ///
   /// ByLayer   norms[k * rows + r] is that of the k-th layer with parameters alone
   template <class Arch = simd::default_arch, bool ByLayer = false, class T>
@@ -745,7 +745,8 @@ template <class L>
 consteval static_shape through(static_shape shape) {
   if constexpr (requires { L::static_in; }) {
     if (shape.width != dynamic && L::static_in != dynamic && shape.width != L::static_in) shape.fits = false;
-    const bool known = L::static_in != dynamic && L::static_out != dynamic && shape.parameters != dynamic;
+    const bool known = L::static_in != dynamic && L::static_out != dynamic && L::static_size != dynamic &&
+                       shape.parameters != dynamic;
     shape.parameters = known ? shape.parameters + L::static_size : dynamic;
     shape.width = L::static_out;
   } else if constexpr (is_branch<L>) {

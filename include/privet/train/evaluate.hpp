@@ -38,7 +38,7 @@ inline void check_labels(std::span<const std::int32_t> labels, std::size_t class
   }
 }
 
-/// Throws N003 unless rows are as wide as the model reads, N001 for a value that is missing or
+/// Throws N003 unless rows are as wide as the model (or step) reads, N001 for a value that is missing or
 /// infinite, N006 for a label that is no output.
 template <class Model, class T>
 void check_rows(const Model& model, rows_view<T> rows, std::span<const std::int32_t> labels,

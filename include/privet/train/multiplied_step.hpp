@@ -34,7 +34,7 @@ class multiplied_step : training_step<Model, LossType, Steps, T, Arch> {
   using Chain = detail::chain_or_neutral<Steps>;
 
  public:
-  using base::anchor, base::chain, base::init, base::model, base::targets_per_row;
+  using base::anchor, base::chain, base::init, base::model, base::out_width, base::targets_per_row;
   using typename base::target;
 
   /// Throws N001 for no copies, N003 when the model reads other rows than the augmentation writes.
@@ -58,6 +58,7 @@ class multiplied_step : training_step<Model, LossType, Steps, T, Arch> {
   }
 
   std::size_t copies() const noexcept { return copies_; }
+  std::size_t in_width() const { return change_.input_shape().size(); }
 
   /// What the mechanism of the chain must know of the sums of batches of up to `most_rows` examples.
   ///
@@ -76,8 +77,8 @@ class multiplied_step : training_step<Model, LossType, Steps, T, Arch> {
   double operator()(parameters<T>& p, chain_state<T>& state, rows_view<T> data, const target* targets,
                     std::span<const std::uint32_t> batch, double expected_batch, std::uint64_t seed = 0) {
     const simd::flush_denormals quick;
-    require(data.columns == change_.input_shape().size(), fault::shape, "the augmentation reads rows ",
-            change_.input_shape().size(), " wide, got ", data.columns);
+    require(data.columns == in_width(), fault::shape, "the augmentation reads rows ", in_width(),
+            " wide, got ", data.columns);
     const double scale = this->start(p, state, expected_batch, seed);
     const std::span<T> sum = this->gradient_, part = part_;
     std::ranges::fill(sum, T{});

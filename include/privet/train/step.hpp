@@ -109,6 +109,9 @@ class training_step {
 
   const Model& model() const noexcept { return model_; }
   const Chain& chain() const noexcept { return chain_; }
+  /// Widths of the rows that a step is handed, and of what the model says of each.
+  std::size_t in_width() const { return model_.in_width(); }
+  std::size_t out_width() const { return model_.out_width(); }
   std::size_t targets_per_row() const { return loss_.targets_per_row(model_.out_width()); }
   chain_state<T> init() const { return chain_.template init<T>(gradient_.size()); }
 
@@ -140,8 +143,8 @@ class training_step {
   double operator()(parameters<T>& p, chain_state<T>& state, rows_view<T> data, const target* targets,
                     std::span<const std::uint32_t> batch, double expected_batch, std::uint64_t seed = 0) {
     const simd::flush_denormals quick;
-    require(data.columns == model_.in_width(), fault::shape, "the model reads rows ", model_.in_width(),
-            " wide, got ", data.columns);
+    require(data.columns == in_width(), fault::shape, "the model reads rows ", in_width(), " wide, got ",
+            data.columns);
     const double scale = start(p, state, expected_batch, seed);
     const auto simple = chain_.scaling(state.step);
     double loss = 0;

@@ -66,8 +66,7 @@ struct no_bounds {
 /// Trains one model: `trainer{model, softmax_cross_entropy{}, chain(average_over_batch{}, adam{})}`;
 /// privately `trainer{model, loss, chain(clip_l2{}, average_over_batch{}, gaussian{}, adam{}), poisson{.rate
 /// = 0.01}, pld_accountant{}}`. A step of another kind is handed over ready made:
-/// `trainer{multiplied_step{model, loss, steps, shifted, 16}, poisson{.rate = 0.01}, pld_accountant{}}`,
-/// for rows as wide as the model reads.
+/// `trainer{multiplied_step{model, loss, steps, shifted, 16}, poisson{.rate = 0.01}, pld_accountant{}}`.
 ///
 /// Seed      first weights, batch order and dropout are functions of it; `fit` continues where the
 ///           last one stopped, so two times ten epochs equal twenty. Noise and Poisson samples come from the
@@ -208,9 +207,9 @@ class trainer {
     require(targets.size() == rows.rows * step_.targets_per_row(), fault::shape, rows.rows, " rows with ",
             targets.size(), " targets, expected ", step_.targets_per_row(), " for each");
     if constexpr (std::same_as<target, std::int32_t>)
-      check_rows(model(), rows, targets, is_private ? about_rows::nothing : about_rows::everything);
+      check_rows(step_, rows, targets, is_private ? about_rows::nothing : about_rows::everything);
     else
-      require(rows.columns == model().in_width(), fault::shape, "the model reads rows ", model().in_width(),
+      require(rows.columns == step_.in_width(), fault::shape, "the model reads rows ", step_.in_width(),
               " wide, got ", rows.columns);
   }
 
