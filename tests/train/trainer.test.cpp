@@ -76,9 +76,9 @@ TEST_CASE("trainer: a step made beforehand trains to the same bits, one of sever
 
 TEST_CASE("trainer: a step that crops reads rows of its own width, and refuses others before it pays") {
   const auto data = test::rows_of(40, 9, 3, 1);
-  const auto steps = chain(clip_l2{.bound = 1}, average_over_batch{}, gaussian{.noise_multiplier = 2},
-                           sgd{.learning_rate = 0.1});
-  trainer t{multiplied_step{sequential{dense<4, 3>{}}, softmax_cross_entropy{}, steps,
+  const auto clipped = chain(clip_l2{.bound = 1}, average_over_batch{}, gaussian{.noise_multiplier = 2},
+                             sgd{.learning_rate = 0.1});
+  trainer t{multiplied_step{sequential{dense<4, 3>{}}, softmax_cross_entropy{}, clipped,
                             augmentation({1, 3, 3}, {.height = 2, .width = 2}), 2},
             poisson{.rate = 0.1}, pld_accountant{}, 3};
   const auto narrow = test::rows_of(40, 4, 3, 1);

@@ -49,8 +49,11 @@ class sentence_part {
   sentence_part(const std::string& text) noexcept : value_(std::string_view(text)) {}
   constexpr sentence_part(char c) noexcept : value_(c) {}
   constexpr sentence_part(bool yes) noexcept : value_(std::string_view(yes ? "true" : "false")) {}
-  constexpr sentence_part(std::signed_integral auto number) noexcept : value_(std::int64_t{number}) {}
-  constexpr sentence_part(std::unsigned_integral auto number) noexcept : value_(std::uint64_t{number}) {}
+  template <class N>
+    requires std::integral<N>
+  constexpr sentence_part(N number) noexcept
+      : value_(
+            static_cast<std::conditional_t<std::signed_integral<N>, std::int64_t, std::uint64_t>>(number)) {}
   constexpr sentence_part(float number) noexcept : value_(number) {}
   constexpr sentence_part(double number) noexcept : value_(number) {}
 

@@ -35,7 +35,8 @@ class multiplied_step : training_step<Model, LossType, Steps, T, Arch> {
 
  public:
   using base::anchor, base::chain, base::init, base::model, base::out_width, base::targets_per_row;
-  using typename base::target;
+  using typename base::model_type, typename base::loss_type, typename base::chain_type;
+  using typename base::target, typename base::value_type, typename base::arch_type;
 
   /// Throws N001 for no copies, N003 when the model reads other rows than the augmentation writes.
   multiplied_step(const Model& layers, LossType loss, Steps steps, augmentation change, std::size_t copies)

@@ -91,6 +91,11 @@ class training_step {
 
  public:
   using target = typename LossType::template target<T>;
+  using model_type = Model;
+  using loss_type = LossType;
+  using chain_type = Steps;
+  using value_type = T;
+  using arch_type = Arch;
 
   training_step(const Model& model, LossType loss, Steps steps, std::size_t chunk = 320)
       : model_(model),

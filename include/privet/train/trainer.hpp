@@ -269,9 +269,10 @@ trainer(const Model&, LossType, Chain, Sampler, Accountant)
 template <class Model, class LossType, class Chain, class Sampler, class Accountant>
 trainer(const Model&, LossType, Chain, Sampler, Accountant, std::uint64_t)
     -> trainer<Model, LossType, Chain, Sampler, Accountant>;
-template <template <class, Loss, class, class, class> class Step, class Model, class LossType, class Chain,
-          class T, class Arch, class Sampler, class Accountant>
-trainer(Step<Model, LossType, Chain, T, Arch>, Sampler, Accountant, std::uint64_t = 0)
-    -> trainer<Model, LossType, Chain, Sampler, Accountant, T, Arch, Step<Model, LossType, Chain, T, Arch>>;
+template <class Step, class Sampler, class Accountant>
+  requires requires { typename Step::chain_type; }
+trainer(Step, Sampler, Accountant, std::uint64_t = 0)
+    -> trainer<typename Step::model_type, typename Step::loss_type, typename Step::chain_type, Sampler,
+               Accountant, typename Step::value_type, typename Step::arch_type, Step>;
 
 } // namespace privet
