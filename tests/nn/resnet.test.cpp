@@ -15,7 +15,7 @@
 using namespace privet;
 namespace torch = privet::test::resnet;
 
-TEST_CASE("resnet20: equals torch") {
+TEST_CASE("resnet20: equals torch", "[slow]") {
   const auto model = resnet20(10);
   // Twenty layers of weights on each path: 1 + 3 x 3 x 2 convolutions, 2 shortcuts beside them, 1 dense layer.
   CHECK(model.parametric_layers() == 2 * (19 + 2) + 1);
