@@ -66,9 +66,7 @@ class network final : public peers::mlp {
   template <class F>
   void each_weight(F&& f) const {
     for (const auto& tensor : step_.model().tensors())
-      for (std::size_t i = 0; i < tensor.size; ++i)
-        f(tensor.offset +
-          (tensor.transposed ? i % tensor.shape[1] * tensor.shape[0] + i / tensor.shape[1] : i));
+      for (std::size_t i = 0; i < tensor.size; ++i) f(tensor.offset + tensor.place_of(i));
   }
 
   peers::task task_;

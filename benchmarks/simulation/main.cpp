@@ -55,9 +55,7 @@ template <class F>
 void each_weight(F&& f) {
   std::size_t in_file = 0;
   for (const auto& tensor : network_a.tensors())
-    for (std::size_t i = 0; i < tensor.size; ++i)
-      f(in_file++, tensor.offset +
-                       (tensor.transposed ? i % tensor.shape[1] * tensor.shape[0] + i / tensor.shape[1] : i));
+    for (std::size_t i = 0; i < tensor.size; ++i) f(in_file++, tensor.offset + tensor.place_of(i));
 }
 
 void task(const std::string& folder, std::size_t rounds, std::size_t threads) {

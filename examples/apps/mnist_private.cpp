@@ -120,6 +120,12 @@ void report(const options& o, const apps::private_recipe& recipe, const apps::di
         .value();
 }
 
+/// A step that sees each image once.
+template <class Model>
+auto plain(const Model& model) {
+  return [&model](const apps::private_recipe& r, double noise) { return apps::step_of(model, r, noise); };
+}
+
 /// `step_with(recipe, noise)` makes the step.
 template <class Make>
 void train(const options& o, const apps::digit_study& study, const matrix<float>& rows,
@@ -170,15 +176,13 @@ int run(const options& o) {
     const auto rows = features(study.train), test = features(study.test);
     fmt::print("{} scattering coefficients of each, after {:.1f} seconds\n", columns(rows), all.seconds());
     const sequential model{dense<>{columns(rows), 10}};
-    train(o, study, rows, test, all,
-          [&](const apps::private_recipe& r, double noise) { return apps::step_of(model, r, noise); });
+    train(o, study, rows, test, all, plain(model));
     return 0;
   }
   if (o.model == "dense") {
     const auto rows = apps::pixel_features(study.train), test = apps::pixel_features(study.test);
     const sequential model{dense<>{columns(rows), o.hidden}, tanh_layer{}, dense<>{o.hidden, 10}};
-    train(o, study, rows, test, all,
-          [&](const apps::private_recipe& r, double noise) { return apps::step_of(model, r, noise); });
+    train(o, study, rows, test, all, plain(model));
     return 0;
   }
   for (auto* images : {&study.train, &study.test}) apps::scale_pixels(*images);
@@ -187,8 +191,7 @@ int run(const options& o) {
     train(o, study, study.train.pixels, study.test.pixels, all,
           [&](const apps::private_recipe& r, double noise) { return apps::step_of_views(model, r, noise); });
   else
-    train(o, study, study.train.pixels, study.test.pixels, all,
-          [&](const apps::private_recipe& r, double noise) { return apps::step_of(model, r, noise); });
+    train(o, study, study.train.pixels, study.test.pixels, all, plain(model));
   return 0;
 }
 

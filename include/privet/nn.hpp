@@ -2,6 +2,7 @@
 // Everything in nn/. Written by tools/generate_floor_headers.
 
 #include <privet/nn/activations.hpp>
+#include <privet/nn/affine_parameters.hpp>
 #include <privet/nn/batch_norm.hpp>
 #include <privet/nn/conv2d.hpp>
 #include <privet/nn/dense.hpp>

@@ -5,6 +5,7 @@
 #include "support/numbers.hpp"
 #include "support/torch.hpp"
 
+#include <privet/nn/affine_parameters.hpp>
 #include <privet/nn/freeze.hpp>
 #include <privet/nn/losses.hpp>
 #include <privet/nn/network.hpp>

@@ -45,9 +45,9 @@ std::size_t place_of(const Model& model, std::size_t layer, std::size_t k, std::
     return *std::ranges::find(tensors, concat(layer, '.', name), &named_tensor::name);
   };
   const auto weight = find("weight");
-  const std::size_t high = weight.shape[0], wide = weight.shape[1];
+  const std::size_t wide = weight.shape[1];
   if (j == wide) return find("bias").offset + k;
-  return weight.offset + (weight.transposed ? j * high + k : k * wide + j);
+  return weight.offset + weight.place_of(k * wide + j);
 }
 
 /// These weights of a single dense layer, and biases of zero.

@@ -14,11 +14,8 @@ template <class T, class Model, class U>
 std::vector<T> from_torch(const Model& model, std::span<const U> numbers) {
   std::vector<T> flat(model.sizes().shared);
   for (const auto& tensor : model.tensors()) {
-    const std::size_t columns = tensor.shape.back(), rows = tensor.size / columns;
-    for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t c = 0; c < columns; ++c)
-        flat[tensor.offset + (tensor.transposed ? c * rows + r : r * columns + c)] =
-            static_cast<T>(numbers[r * columns + c]);
+    for (std::size_t i = 0; i < tensor.size; ++i)
+      flat[tensor.offset + tensor.place_of(i)] = static_cast<T>(numbers[i]);
     numbers = numbers.subspan(tensor.size);
   }
   return flat;

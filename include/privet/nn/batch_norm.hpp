@@ -1,6 +1,7 @@
 #pragma once
 // Batch normalisation, which mixes examples, and its frozen form, which does not.
 
+#include <privet/nn/affine_parameters.hpp>
 #include <privet/nn/image.hpp>
 #include <privet/nn/layer.hpp>
 #include <privet/simd/normalise.hpp>
@@ -19,6 +20,14 @@ namespace privet {
 ///           weights, or release them by a mechanism of their own: a chain does not see them
 struct running_statistics {
   std::vector<float> mean, variance;
+
+  /// The first channel whose mean or variance is no finite number, or whose variance is below 0; the number of
+  /// channels if there is none. Requires as many variances as means.
+  std::size_t first_impossible() const noexcept {
+    std::size_t c = 0;
+    while (c < mean.size() && std::isfinite(mean[c]) && std::isfinite(variance[c]) && variance[c] >= 0) ++c;
+    return c;
+  }
 };
 
 /// Numbers of a layer that are no parameters, as files name them.
@@ -67,18 +76,15 @@ struct frozen_batch_norm {
   /// Throws N001 for sizes and statistics that are none, with both sides.
   void check() const {
     detail::check_window("batch_norm", in, window{1, 1});
-    require(epsilon >= simd::least_epsilon && epsilon <= simd::most_epsilon, fault::argument,
-            "batch_norm: epsilon ", epsilon, ", possible is ", simd::least_epsilon, " to ",
-            simd::most_epsilon);
+    detail::check_epsilon("batch_norm", epsilon);
     if (!statistics) return;
     const auto& [means, variances] = *statistics;
     require(means.size() == channels() && variances.size() == channels(), fault::argument,
             "batch_norm: ", means.size(), " means and ", variances.size(), " variances, for ", channels(),
             " channels");
-    for (std::size_t c = 0; c < channels(); ++c)
-      require(std::isfinite(means[c]) && std::isfinite(variances[c]) && variances[c] >= 0, fault::argument,
-              "batch_norm: channel ", c, " has mean ", means[c], " and variance ", variances[c],
-              ", expected finite numbers, the variance not below 0");
+    if (const std::size_t c = statistics->first_impossible(); c < channels())
+      fail(fault::argument, "batch_norm: channel ", c, " has mean ", means[c], " and variance ", variances[c],
+           ", expected finite numbers, the variance not below 0");
   }
 
   template <class Arch, class T, class Finish = simd::as_it_is>
@@ -110,17 +116,11 @@ struct frozen_batch_norm {
     });
   }
 
-  /// Weights start at one, biases at zero: nothing is drawn.
   template <class T, class Fill>
   void initialise(std::span<T> p, Fill&&) const {
-    std::ranges::fill(p.first(channels()), T{1});
-    std::ranges::fill(p.subspan(channels()), T{});
+    affine().initialise(p);
   }
-
-  std::vector<named_tensor> tensors() const {
-    return {{"weight", {channels()}, 0, channels(), false},
-            {"bias", {channels()}, channels(), channels(), false}};
-  }
+  std::vector<named_tensor> tensors() const { return affine().tensors(); }
   /// What files hold beside the parameters.
   std::vector<named_constant> constants() const {
     if (statistics)
@@ -139,10 +139,11 @@ struct frozen_batch_norm {
       "batch_norm: an image without pixels");
 
   constexpr std::size_t channels() const noexcept { return image(in).channels; }
-  constexpr std::size_t pixels() const noexcept { return image(in).height * image(in).width; }
+  constexpr std::size_t pixels() const noexcept { return image(in).pixels(); }
   constexpr std::size_t at(std::size_t channel) const noexcept {
     return channel * pixels() * simd::lane_block;
   }
+  constexpr affine_parameters affine() const noexcept { return {channels()}; }
 
   /// f(channel, mean, rate), the same in all lanes.
   template <class T, class F>
@@ -255,16 +256,16 @@ struct batch_norm {
     }
   }
 
-  /// Weights start at one, biases at zero: nothing is drawn.
   template <class T, class Fill>
-  void initialise(std::span<T> p, Fill&& fill) const {
-    frozen().initialise(p, fill);
+  void initialise(std::span<T> p, Fill&&) const {
+    affine().initialise(p);
   }
-  std::vector<named_tensor> tensors() const { return frozen().tensors(); }
+  std::vector<named_tensor> tensors() const { return affine().tensors(); }
 
  private:
   constexpr std::size_t channels() const noexcept { return image(in).channels; }
-  constexpr std::size_t pixels() const noexcept { return image(in).height * image(in).width; }
+  constexpr std::size_t pixels() const noexcept { return image(in).pixels(); }
+  constexpr affine_parameters affine() const noexcept { return {channels()}; }
 
   template <class Arch, class T>
   simd::moments<T> moments_of(const layer_rows<T>& call, std::size_t c) const {

@@ -274,21 +274,16 @@ inline result<network> read_network(const json& description, std::string_view pl
     if (!layer) return layer.error();
     std::visit(
         [&]<class L>(const L& l) {
-          if constexpr (requires { std::size_t{l.in}; })
-            if (reads.empty()) width = l.in;
-          if constexpr (requires { l.in_width(); })
-            if (reads.empty()) width = l.in_width();
+          if (reads.empty()) width = detail::own_in_width(l).value_or(width);
           reads.push_back(width);
           overwrites.push_back(Activation<L> && fuses);
+          width = l.out_width(width);
           if constexpr (is_join<L> || is_branch<L>) { // what is read again is kept
             const std::size_t second = reads.size() - l.back;
             if (overwrites[second]) units += reads[second];
             overwrites[second] = false;
+            if (is_branch<L>) width = reads[second];
           }
-          if constexpr (is_branch<L>)
-            width = reads[reads.size() - l.back];
-          else
-            width = l.out_width(width);
           parameters += l.size(0);
           products += detail::products_of(l, width);
           if (!overwrites.back()) units += width;

@@ -36,7 +36,7 @@ struct measured_batch_norm : batch_norm<In> {
   void forward(std::span<const T> p, std::size_t rows, std::size_t width, std::size_t, const T* x, T* y,
                layer_context context, const Finish& finish = {}) const {
     const image of = this->in;
-    const std::size_t pixels = of.height * of.width;
+    const std::size_t pixels = of.pixels();
     const double n = static_cast<double>(rows * pixels);
     for (std::size_t c = 0; c < of.channels; ++c) {
       const auto over_pixels = [&](auto&& term) {

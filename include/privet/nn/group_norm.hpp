@@ -1,5 +1,6 @@
 #pragma once
 
+#include <privet/nn/affine_parameters.hpp>
 #include <privet/nn/image.hpp>
 #include <privet/nn/layer.hpp>
 #include <privet/simd/elementwise.hpp>
@@ -49,9 +50,7 @@ struct group_norm {
     const std::size_t channels = image(in).channels;
     require(groups >= 1 && channels % groups == 0, fault::argument, "group_norm: ", std::size_t{groups},
             " groups do not divide ", channels, " channels");
-    require(epsilon >= simd::least_epsilon && epsilon <= simd::most_epsilon, fault::argument,
-            "group_norm: epsilon ", epsilon, ", possible is ", simd::least_epsilon, " to ",
-            simd::most_epsilon);
+    detail::check_epsilon("group_norm", epsilon);
   }
 
   template <class Arch, class T, class Finish = simd::as_it_is>
@@ -93,17 +92,11 @@ struct group_norm {
     });
   }
 
-  /// Weights start at one, biases at zero: nothing is drawn.
   template <class T, class Fill>
   void initialise(std::span<T> p, Fill&&) const {
-    std::ranges::fill(p.first(channels()), T{1});
-    std::ranges::fill(p.subspan(channels()), T{});
+    affine().initialise(p);
   }
-
-  std::vector<named_tensor> tensors() const {
-    return {{"weight", {channels()}, 0, channels(), false},
-            {"bias", {channels()}, channels(), channels(), false}};
-  }
+  std::vector<named_tensor> tensors() const { return affine().tensors(); }
 
  private:
   static_assert(
@@ -117,7 +110,8 @@ struct group_norm {
       "group_norm: an image without pixels, or groups that do not divide its channels");
 
   constexpr std::size_t channels() const noexcept { return image(in).channels; }
-  constexpr std::size_t pixels() const noexcept { return image(in).height * image(in).width; }
+  constexpr affine_parameters affine() const noexcept { return {channels()}; }
+  constexpr std::size_t pixels() const noexcept { return image(in).pixels(); }
   /// Channels of a group.
   constexpr std::size_t together() const noexcept { return channels() / groups; }
   /// Where a channel lies.

@@ -6,7 +6,6 @@
 #include <privet/core/rows_view.hpp>
 #include <privet/simd/arch.hpp>
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -64,27 +63,19 @@ struct named_tensor {
   std::size_t size = 0;
   bool transposed = false; ///< the file holds the transpose of what memory holds
 
+  /// Where number i of the file lies in memory, counted from the tensor's first.
+  std::size_t place_of(std::size_t i) const noexcept {
+    const std::size_t columns = shape.back();
+    return transposed ? i % columns * (size / columns) + i / columns : i;
+  }
   /// Copies its `size` numbers from the order of memory to that of files, and back.
   template <class T>
   void to_file(const T* memory, T* file) const {
-    copy(shape.front(), memory, file);
+    for (std::size_t i = 0; i < size; ++i) file[i] = memory[place_of(i)];
   }
   template <class T>
   void to_memory(const T* file, T* memory) const {
-    copy(shape.back(), file, memory);
-  }
-
- private:
-  /// `columns`: those of `from`.
-  template <class T>
-  void copy(std::size_t columns, const T* from, T* to) const {
-    if (!transposed) {
-      std::copy_n(from, size, to);
-      return;
-    }
-    const std::size_t rows = size / columns;
-    for (std::size_t i = 0; i < rows; ++i)
-      for (std::size_t j = 0; j < columns; ++j) to[j * rows + i] = from[i * columns + j];
+    for (std::size_t i = 0; i < size; ++i) memory[place_of(i)] = file[i];
   }
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <privet/nn/affine_parameters.hpp>
 #include <privet/nn/layer.hpp>
 #include <privet/simd/normalise.hpp>
 
@@ -37,9 +38,7 @@ struct layer_norm {
   void check() const {
     require(in >= 1 && in <= widest_layer, fault::argument, "layer_norm: a width of ", std::size_t{in},
             ", possible is 1 to ", widest_layer);
-    require(epsilon >= simd::least_epsilon && epsilon <= simd::most_epsilon, fault::argument,
-            "layer_norm: epsilon ", epsilon, ", possible is ", simd::least_epsilon, " to ",
-            simd::most_epsilon);
+    detail::check_epsilon("layer_norm", epsilon);
   }
 
   template <class Arch, class T, class Finish = simd::as_it_is>
@@ -71,19 +70,16 @@ struct layer_norm {
       simd::add_row_gradient<Arch>(in(), x, moments_of<Arch>(x), dy, g.data(), g.data() + in);
   }
 
-  /// Weights start at one, biases at zero: nothing is drawn.
   template <class T, class Fill>
   void initialise(std::span<T> p, Fill&&) const {
-    std::ranges::fill(p.first(in), T{1});
-    std::ranges::fill(p.subspan(in), T{});
+    affine().initialise(p);
   }
-
-  std::vector<named_tensor> tensors() const {
-    return {{"weight", {in}, 0, in, false}, {"bias", {in}, in, in, false}};
-  }
+  std::vector<named_tensor> tensors() const { return affine().tensors(); }
 
  private:
   static_assert(Width > 0, "layer_norm: rows without features");
+
+  constexpr affine_parameters affine() const noexcept { return {in}; }
 
   template <class Arch, class T>
   simd::moments<T> moments_of(const T* x) const {

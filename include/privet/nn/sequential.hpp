@@ -14,10 +14,21 @@
 #include <algorithm>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 
 namespace privet {
 
 namespace detail {
+
+/// The width of the rows that a layer reads, if it knows one.
+template <class L>
+std::optional<std::size_t> own_in_width(const L& layer) {
+  if constexpr (requires { layer.in_width(); })
+    return layer.in_width();
+  else if constexpr (requires { std::size_t{layer.in}; })
+    return std::size_t{layer.in};
+  return std::nullopt;
+}
 
 /// Whether a list may hold layers that read what an earlier one reads; of others nothing is compiled for that.
 template <class List>
@@ -430,13 +441,10 @@ class layer_stack {
 
   template <class L>
   static std::size_t first_width(const L& layer) {
-    if constexpr (requires { layer.in_width(); }) {
-      return layer.in_width();
-    } else if constexpr (requires { std::size_t{layer.in}; }) {
-      return layer.in;
-    } else {
-      fail(fault::argument, "sequential: the first layer must know the width of the rows it reads");
-    }
+    const auto width = detail::own_in_width(layer);
+    require(width.has_value(), fault::argument,
+            "sequential: the first layer must know the width of the rows it reads");
+    return *width;
   }
 
   template <class F>

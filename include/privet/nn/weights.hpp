@@ -8,7 +8,6 @@
 #include <privet/nn/describe.hpp>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -126,11 +125,10 @@ inline result<running_statistics> read_statistics(const safetensors_file& file, 
   if (const auto copied = copy_numbers(*means, std::span<float>(read.mean)); !copied) return copied.error();
   if (const auto copied = copy_numbers(*variances, std::span<float>(read.variance)); !copied)
     return copied.error();
-  for (std::size_t c = 0; c < read.mean.size(); ++c)
-    if (!std::isfinite(read.mean[c]) || !std::isfinite(read.variance[c]) || read.variance[c] < 0)
-      return error::of(fault::format, place, ": tensor ", in_quotes(mean), " or ", in_quotes(variance),
-                       " is no statistics: channel ", c, " has mean ", read.mean[c], " and variance ",
-                       read.variance[c]);
+  if (const std::size_t c = read.first_impossible(); c < read.mean.size())
+    return error::of(fault::format, place, ": tensor ", in_quotes(mean), " or ", in_quotes(variance),
+                     " is no statistics: channel ", c, " has mean ", read.mean[c], " and variance ",
+                     read.variance[c]);
   return read;
 }
 

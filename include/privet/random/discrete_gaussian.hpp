@@ -261,7 +261,8 @@ class discrete_gaussian_table {
 #if defined(__AVX2__)
     if constexpr (sizeof(vector) == 32) return vector(_mm256_add_epi64(x, _mm256_cmpgt_epi64(b, a)));
 #endif
-    return x - xsimd::select(a < b, vector(1), vector(0));
+    // xsimd 8.1's AVX-512 select of integers does not compile without optimisation.
+    if constexpr (sizeof(vector) != 64) return x - xsimd::select(a < b, vector(1), vector(0));
   }
 
   ratio variance_;

@@ -219,10 +219,6 @@ void product(M m, N n, std::size_t depth, const scalars<T>& a, const T* b, T* c,
   }
 }
 
-} // namespace detail
-
-namespace detail {
-
 template <class Arch, class T>
 inline constexpr auto as_sum = [](T * at, const auto& sum, auto lanes) __attribute__((always_inline)) {
   simd::store_lanes<Arch, T>(at, sum, lanes);
@@ -360,6 +356,7 @@ template <class Arch, class T>
 inline constexpr auto from_zero = [](std::size_t) {
   return [](T*, auto, auto) __attribute__((always_inline)) { return simd::broadcast<Arch>(T{}); };
 };
+
 } // namespace detail
 
 /// What an outer product does with its sums.
