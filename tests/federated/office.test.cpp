@@ -23,6 +23,7 @@ struct conversation {
   std::string refused(message_kind kind, std::vector<std::byte> body = {}, std::uint32_t round = 0) {
     const auto reply = ask(kind, std::move(body), round);
     REQUIRE(reply.kind == message_kind::refusal);
+    REQUIRE(reply.round == round);
     return std::string(text_of(reply.body));
   }
 

@@ -172,6 +172,18 @@ TEST_CASE("participation counts who answered, and why the others did not") {
   CHECK(part.at(12).missed.contains("client 1: late")); // of another client: it stays as it is
 }
 
+TEST_CASE("a client that makes up reasons is told of with as many as can be read") {
+  std::vector<round_metrics> history(20);
+  for (std::size_t r = 0; r < history.size(); ++r) {
+    history[r].asked.resize(1);
+    history[r].asked[0].id = 1;
+    history[r].asked[0].missing = "reason " + std::to_string(r);
+  }
+  const auto part = participation_of(history);
+  CHECK(part.at(1).missed.size() == participation::most_reasons + 1);
+  CHECK(part.at(1).missed.at("other reasons") == history.size() - participation::most_reasons);
+}
+
 TEST_CASE("fairness is the mean of the lowest tenth, of one at least") {
   std::vector<double> twenty;
   for (int i = 20; i > 0; --i) twenty.push_back(i);

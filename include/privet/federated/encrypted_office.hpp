@@ -95,10 +95,10 @@ class encrypted_office : public participant {
 
   std::vector<std::byte> answer(std::span<const std::byte> request) override {
     const auto m = decode_message(request);
-    if (!m) return encode(refusal({}, m.error().message));
+    if (!m) return refusal(0, m.error().message);
     // Whether it refuses may say something of its rows: once, and not as often as it is asked.
     const auto silent = [&] {
-      return encode(refusal(*m, concat("office ", id_, ": cannot go on; it knows why")));
+      return refusal(m->round, concat("office ", id_, ": cannot go on; it knows why"));
     };
     if (failed_) return silent();
     reason_is_private_ = false;
@@ -106,7 +106,7 @@ class encrypted_office : public participant {
     if (reply) return encode(*reply);
     if (on_refusal) on_refusal(reply.error());
     failed_ = reason_is_private_;
-    return failed_ ? silent() : encode(refusal(*m, reply.error().message));
+    return failed_ ? silent() : refusal(m->round, reply.error().message);
   }
 
   /// Hears why this office refuses, in full. For its own log.
@@ -494,9 +494,8 @@ class encrypted_office : public participant {
   message make(message_kind kind, const message& request, std::vector<std::byte> body) const {
     return {kind, clear_schema_, request.round, id_, std::move(body)};
   }
-  message refusal(const message& request, std::string_view why) const {
-    const auto text = bytes_of(why);
-    return make(message_kind::refusal, request, {text.begin(), text.end()});
+  std::vector<std::byte> refusal(std::uint32_t round, std::string_view why) const {
+    return detail::encode_refusal(clear_schema_, round, id_, why);
   }
 
   std::uint32_t id_;

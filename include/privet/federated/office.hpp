@@ -172,9 +172,10 @@ class office : public participant {
   }
 
   std::vector<std::byte> answer(std::span<const std::byte> request) override {
-    const auto reply = handle(request);
-    return reply ? encode(*reply)
-                 : detail::encode_refusal(data_.schema.hash(), 0, id_, reply.error().message);
+    const auto m = decode_message(request);
+    if (!m) return refusal(0, m.error());
+    const auto reply = detail::or_error(concat("office ", id_, ": "), [&] { return reply_to(*m); });
+    return reply ? encode(*reply) : refusal(m->round, reply.error());
   }
 
   const dataset<float>& data() const noexcept { return data_; }
@@ -194,10 +195,8 @@ class office : public participant {
   /// Behind the weights of orders and updates lies a control variate (federated/scaffold.hpp).
   static constexpr bool controls = requires { requires Recipe::controls; };
 
-  result<message> handle(std::span<const std::byte> request) {
-    const auto m = decode_message(request);
-    if (!m) return m.error();
-    return detail::or_error(concat("office ", id_, ": "), [&] { return reply_to(*m); });
+  std::vector<std::byte> refusal(std::uint32_t round, const error& why) const {
+    return detail::encode_refusal(data_.schema.hash(), round, id_, why.message);
   }
 
   result<message> reply_to(const message& m) {

@@ -41,7 +41,7 @@ class partial_office : public participant {
     if (m->kind == message_kind::train_part) {
       auto reply = detail::or_error(concat("office ", id_, ": "), [&] { return go_on(*m); });
       if (reply) return *std::move(reply);
-      return detail::encode_refusal(office_.data().schema.hash(), 0, id_, reply.error().message);
+      return detail::encode_refusal(office_.data().schema.hash(), m->round, id_, reply.error().message);
     }
     auto reply = office_.answer(request);
     if (m->kind == message_kind::train) keep(reply, *m, last_ == m->round ? before_ : own_);

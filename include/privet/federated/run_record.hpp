@@ -64,6 +64,9 @@ struct participation {
   std::size_t asked = 0, answered = 0;
   double loss = std::numeric_limits<double>::quiet_NaN(); ///< the last that it told
   std::map<std::string, std::size_t> missed{};            ///< why, and how often
+
+  /// A peer may make up reasons: those behind so many count as "other reasons".
+  static constexpr std::size_t most_reasons = 8;
 };
 
 /// How far values of clients or persons lie apart; NaN ones do not count. All NaN when there are none.
@@ -110,9 +113,11 @@ inline std::map<std::uint32_t, participation> participation_of(std::span<const r
       auto& one = all[c.id];
       ++one.asked;
       if (std::isfinite(c.loss)) one.loss = c.loss;
-      if (!c.missing.empty())
-        ++one.missed[detail::plain_reason(c.missing, c.id)];
-      else if (!round.given_up.empty())
+      if (!c.missing.empty()) {
+        const auto why = detail::plain_reason(c.missing, c.id);
+        const bool told = one.missed.contains(why) || one.missed.size() < participation::most_reasons;
+        ++one.missed[told ? why : "other reasons"];
+      } else if (!round.given_up.empty())
         ++one.missed["the round was given up"];
       else
         ++one.answered;
