@@ -126,6 +126,22 @@ TEST_CASE("a transposed image has its coefficients transposed and its directions
       compare(17 + l * angles + k, 17 + mirrored(l) * angles + mirrored(k));
 }
 
+TEST_CASE("an image of several channels has the coefficients of each, one after another") {
+  const scattering_2d<> gray(8, 12), colour({3, 8, 12});
+  CHECK(colour.channels() == 3 * 81);
+  CHECK(colour.size() == 3 * gray.size());
+  const std::size_t count = 37, pixels = 8 * 12; // 111 channels: no whole number of vectors
+  const auto images = random_images<float>(count, 3 * pixels, 9);
+  const auto found = colour({images.data(), count, 3 * pixels}, 2);
+  REQUIRE((rows(found) == count && columns(found) == colour.size()));
+  std::vector<float> alone(gray.size());
+  for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t c = 0; c < 3; ++c) {
+      gray(std::span<const float>(images.data() + (3 * i + c) * pixels, pixels), std::span<float>(alone));
+      CHECK(std::ranges::equal(alone, row(found, i).subspan(c * gray.size(), gray.size())));
+    }
+}
+
 TEST_CASE("a pixel that is no number spoils its own image only") {
   const scattering_2d<> s(8, 8);
   auto images = random_images<float>(20, 64, 6);
@@ -145,6 +161,10 @@ TEST_CASE("sizes that cannot be scattered are refused with both sides") {
   CHECK(complaint_of([] { scattering_2d<>(4, 28); }).starts_with("[N003 shape]"));
   CHECK(complaint_of([] { scattering_2d<>(0, 0); }).starts_with("[N003 shape]"));
   CHECK(complaint_of([] { scattering_2d<>(8192, 8); }).starts_with("[N003 shape]"));
+  CHECK(complaint_of([] {
+          scattering_2d<>({0, 8, 8});
+        }) == "[N003 shape] scattering_2d: images of 0 channels, expected 1 to 4096");
+  CHECK(complaint_of([] { scattering_2d<>({3, image_shape::unknown, 8}); }).starts_with("[N003 shape]"));
   CHECK(complaint_of([] { scattering_2d<>(28, 28, {.scales = 0}); }).starts_with("[N001 argument]"));
   CHECK(
       complaint_of([] { scattering_2d<>(28, 28, {.angles = 65}); }) ==
@@ -154,6 +174,10 @@ TEST_CASE("sizes that cannot be scattered are refused with both sides") {
   CHECK(complaint_of([&] {
           s({pixels.data(), 1, 63});
         }) == "[N003 shape] scattering_2d: rows of 63 pixels, expected 8 x 8 = 64");
+  const scattering_2d<> colour({3, 8, 8});
+  CHECK(complaint_of([&] {
+          colour({pixels.data(), 1, 64});
+        }) == "[N003 shape] scattering_2d: rows of 64 pixels, expected 3 x 8 x 8 = 192");
   CHECK(complaint_of([&] { s(std::span<const float>(pixels), std::span<float>(out)); }) ==
         "[N003 shape] scattering_2d: room for 323 coefficients, expected 324");
 }

@@ -3,6 +3,7 @@
 
 #include <privet/core/aligned.hpp>
 #include <privet/core/error.hpp>
+#include <privet/core/image_shape.hpp>
 #include <privet/core/parallel.hpp>
 #include <privet/core/rows_view.hpp>
 #include <privet/core/tensor.hpp>
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <numbers>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -35,7 +37,8 @@ struct scattering_options {
 ///           docs/data/scattering.md
 /// Shape     (height, width) -> (channels, height / 2^J, width / 2^J) with 1 + J L + L^2 J (J - 1) / 2
 ///           channels: order 0; order 1 by scale, then angle; order 2 by the first's scale and angle, then
-///           the second's. 28 x 28 with J = 2, L = 8: 81 channels of 7 x 7
+///           the second's. 28 x 28 with J = 2, L = 8: 81 channels of 7 x 7. An image of several channels becomes
+///           these channels of the first one, then those of the second: 3 x 32 x 32 has 243 of 8 x 8
 /// Units     those of the pixels; twice the contrast is twice the coefficient
 /// Privacy   a row of the output is a function of one image and of constants, so data sets that differ in one
 ///           image stay so: it costs nothing
@@ -55,7 +58,17 @@ class scattering_2d {
 
  public:
   scattering_2d(std::size_t height, std::size_t width, scattering_options options = {})
-      : height_(height), width_(width), scales_(options.scales), angles_(options.angles) {
+      : scattering_2d(image_shape{1, height, width}, options) {}
+  /// Of colour: every channel by itself.
+  explicit scattering_2d(const image_shape& shape, scattering_options options = {})
+      : colours_(shape.channels),
+        height_(shape.height),
+        width_(shape.width),
+        scales_(options.scales),
+        angles_(options.angles) {
+    const std::size_t height = height_, width = width_;
+    require(colours_ >= 1 && colours_ <= 4096, fault::shape, "scattering_2d: images of ", colours_,
+            " channels, expected 1 to 4096");
     require(scales_ >= 1 && scales_ <= 8 && angles_ >= 1 && angles_ <= 64, fault::argument,
             "scattering_2d: got ", scales_, " scales and ", angles_,
             " angles, expected 1 to 8 scales and 1 to 64 angles");
@@ -82,14 +95,12 @@ class scattering_2d {
   /// Of one channel.
   std::size_t out_height() const noexcept { return height_ >> scales_; }
   std::size_t out_width() const noexcept { return width_ >> scales_; }
-  std::size_t channels() const noexcept {
-    return 1 + scales_ * angles_ + angles_ * angles_ * (scales_ * (scales_ - 1) / 2);
-  }
+  std::size_t channels() const noexcept { return colours_ * channels_of_one(); }
   /// Coefficients of an image.
   std::size_t size() const noexcept { return channels() * out_height() * out_width(); }
 
-  /// The coefficients of each row, an image row by row: (images, size()). A pixel that is not finite spoils
-  /// its image and no other.
+  /// The coefficients of each row, an image by channel and row by row: (images, size()). A pixel that is not finite
+  /// spoils its image and no other.
   matrix<T> operator()(rows_view<T> images, std::size_t threads = 1) const {
     auto out = make_matrix<T>(images.rows, size());
     transform_rows(images, as_span(out), threads);
@@ -129,22 +140,29 @@ class scattering_2d {
     aligned_vector<cell> room;
   };
 
+  std::size_t channels_of_one() const noexcept {
+    return 1 + scales_ * angles_ + angles_ * angles_ * (scales_ * (scales_ - 1) / 2);
+  }
+  std::size_t size_of_one() const noexcept { return channels_of_one() * out_height() * out_width(); }
   std::size_t border() const noexcept { return std::size_t{1} << scales_; }
   std::size_t padded_height() const noexcept { return height_ + 2 * border(); }
   std::size_t padded_width() const noexcept { return width_ + 2 * border(); }
 
   void transform_rows(rows_view<T> images, std::span<T> out, std::size_t threads) const {
-    require(images.columns == height_ * width_, fault::shape, "scattering_2d: rows of ", images.columns,
-            " pixels, expected ", height_, " x ", width_, " = ", height_ * width_);
+    if (images.columns != colours_ * height_ * width_)
+      fail(fault::shape, "scattering_2d: rows of ", images.columns, " pixels, expected ",
+           colours_ > 1 ? concat(colours_, " x ") : std::string(), height_, " x ", width_, " = ",
+           colours_ * height_ * width_);
     require(out.size() == images.rows * size(), fault::shape, "scattering_2d: room for ", out.size(),
             " coefficients, expected ", images.rows * size());
-    const std::size_t piece = 16 * lanes;
-    for_each_parallel((images.rows + piece - 1) / piece, threads, [&](std::size_t i) {
+    // Channels lie one after another, in rows and in the output: each is an image of its own.
+    const std::size_t piece = 16 * lanes, count = images.rows * colours_, pixels = height_ * width_;
+    for_each_parallel((count + piece - 1) / piece, threads, [&](std::size_t i) {
       workspace memory(*this);
-      const std::size_t end = std::min(images.rows, (i + 1) * piece);
+      const std::size_t end = std::min(count, (i + 1) * piece);
       for (std::size_t first = i * piece; first < end; first += lanes)
-        batch({images.data + first * images.columns, std::min(lanes, end - first), images.columns},
-              out.subspan(first * size()), memory);
+        batch({images.data + first * pixels, std::min(lanes, end - first), pixels},
+              out.subspan(first * size_of_one()), memory);
     });
   }
 
@@ -239,7 +257,8 @@ class scattering_2d {
         for (std::size_t i = 0; i < g.height; ++i)
           sum = simd::fma(B(g.down[v * g.height + i]), across[i * wide + u], sum);
         simd::store<Arch, T>(found, sum);
-        for (std::size_t l = 0; l < images; ++l) out[l * size() + (channel * high + v) * wide + u] = found[l];
+        for (std::size_t l = 0; l < images; ++l)
+          out[l * size_of_one() + (channel * high + v) * wide + u] = found[l];
       }
   }
 
@@ -339,7 +358,7 @@ class scattering_2d {
 
   static constexpr int periods = 2; ///< each way; all wavelets are much shorter
 
-  std::size_t height_, width_, scales_, angles_;
+  std::size_t colours_, height_, width_, scales_, angles_;
   std::vector<grid> grids_;                           ///< by resolution
   std::vector<std::vector<std::vector<T>>> wavelets_; ///< by scale and angle, then resolution
 };
