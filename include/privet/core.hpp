@@ -8,6 +8,7 @@
 #include <privet/core/error.hpp>
 #include <privet/core/file.hpp>
 #include <privet/core/fixed_point.hpp>
+#include <privet/core/function_ref.hpp>
 #include <privet/core/hmac.hpp>
 #include <privet/core/image_shape.hpp>
 #include <privet/core/indexed_list.hpp>

@@ -174,9 +174,9 @@ TEST_CASE("checkpoint: weights of another shape than the model's are refused wit
   p.tensors = {tensor_entry::of<float>("0.weight", {3, 2}, p.weight), bias};
   CHECK(f.sentence(p) == "[N003 shape] FILE: tensor '0.weight' is (3, 2), expected (2, 3)");
   p.tensors = {weight};
-  CHECK(f.sentence(p) == "[N004 format] FILE: no tensor '0.bias'");
+  CHECK(f.sentence(p) == "[N004 format] FILE: no tensor '0.bias', which layer 0 reads as (2)");
   p.tensors = {};
-  CHECK(f.sentence(p) == "[N004 format] FILE: no tensor '0.weight'");
+  CHECK(f.sentence(p) == "[N004 format] FILE: no tensor '0.weight', which layer 0 reads as (2, 3)");
 }
 
 TEST_CASE("checkpoint: metadata that is not JSON is refused by its name") {

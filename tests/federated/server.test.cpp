@@ -207,7 +207,7 @@ TEST_CASE("a message that claims 2^60 bytes, or numbers that are not there, allo
   const auto peer = test::honest(1, test::four_data_sets()[0]);
   auto bytes = encode({message_kind::train, 0, 0, 0, encode_order(1, std::vector<float>(100))});
   store_little(std::uint64_t{1} << 60, bytes.data() + 24);
-  const auto text = json_text(describe(sequential{dense<>{5, 1 << 18}, relu{}, dense<>{1 << 18, 3}}));
+  const auto text = json_text(describe(sequential{dense<>{5, 1 << 24}, relu{}, dense<>{1 << 24, 3}}));
   const auto huge = encode({message_kind::architecture, 0, 0, 0, test::copy(bytes_of(text))});
   (void)peer->answer(encode({message_kind::agree, 0, 0, 0, {}}));
   for (const auto& request : {bytes, huge}) {

@@ -2,6 +2,9 @@
 
 #include <privet/nn/describe.hpp>
 
+#include <map>
+#include <string>
+
 using namespace privet;
 
 namespace {
@@ -82,7 +85,7 @@ TEST_CASE("describe: hostile convolutions and pools are refused") {
   for (const json& value : {json(0), json(std::uint64_t{1} << 40)})
     for (const char* key : {"stride", "out", "groups"}) CHECK(refused(key, value).kind == fault::format);
   CHECK(refused("in", {1, 1 << 18, 1 << 18}).kind == fault::format);
-  CHECK(refused("in", {1, 512, 512}).kind == fault::format); // with its padding
+  CHECK(refused("in", {1, 4096, 4096}).kind == fault::format); // with its padding
   CHECK(refused("in", {2, 0, 5}).kind == fault::format);
   CHECK(refused("padding", 3).message == "[N004 format] here: layer 0: conv2d pads by 3, possible is 0 to 2");
   CHECK(refused("kernel", {9, 3}).message ==
@@ -149,7 +152,7 @@ TEST_CASE(
 
   for (const json& width :
        {json(-1), json(0), json(1.5), json("3"), json(nullptr), json(true), json::array({3}),
-        json(std::uint64_t(-1)), json(std::uint64_t{1} << 63), json((1 << 18) + 1), json(1e30)}) {
+        json(std::uint64_t(-1)), json(std::uint64_t{1} << 63), json((1 << 24) + 1), json(1e30)}) {
     CAPTURE(width);
     CHECK(refusal(layers({dense_of(width, 2)})).kind == fault::format);
     CHECK(refusal(layers({dense_of(2, width)})).kind == fault::format);
@@ -161,12 +164,26 @@ TEST_CASE(
 }
 
 TEST_CASE("describe: an activation that overwrites what it reads takes no room") {
-  const std::vector<json> fits{dense_of(3, 1 << 18), {{"type", "relu"}}};
-  CHECK(read_network({{"format", "privet.network"}, {"version", 1}, {"layers", fits}}));
+  const network_limits few{.units = 100};
+  CHECK(read_network(layers({dense_of(3, 100), {{"type", "relu"}}}), "here", few));
+  CHECK_FALSE(read_network(layers({dense_of(3, 100), {{"type", "dropout"}, {"rate", 0.5}}}), "here", few));
+}
+
+TEST_CASE("describe: what 16 rows take to train on is bounded, not the units alone") {
+  const json wide = layers({dense_of(1, 1 << 24), {{"type", "relu"}}});
+  const auto why = refusal(wide);
+  CHECK(why.kind == fault::format);
+  const network model({dense<>{1, 1 << 24}, relu{}});
+  CHECK(why.message == concat("[N004 format] here: 16 rows take ", model.bytes_for(16),
+                              " bytes to train on, at most 2684354560 are given"));
+  CHECK(read_network(wide, "here", network_limits::of_own_files()));
+  // Rows are wide, too.
+  CHECK(read_network(layers({dense_of(1 << 24, 2)})));
+  CHECK_FALSE(read_network(layers({dense_of(1 << 24, 2)}), "here", {.bytes = std::size_t{1} << 30}));
 }
 
 TEST_CASE("describe: many modest layers do not add up to a huge network") {
-  std::vector<json> wide{dense_of(3, 1 << 17)};
+  std::vector<json> wide{dense_of(3, 1 << 18)};
   for (int i = 0; i < 500; ++i) wide.push_back({{"type", "relu"}});
   CHECK(refusal({{"format", "privet.network"}, {"version", 1}, {"layers", wide}}).kind == fault::format);
 
@@ -249,7 +266,7 @@ TEST_CASE("describe: hostile layers that normalise are refused") {
         "[N004 format] here: layer 0: group_norm: 0 groups do not divide 4 channels");
   refused(group, "in", {4, 1 << 18, 1 << 18});
   refused(row, "in", 0);
-  refused(row, "in", (1 << 18) + 1);
+  refused(row, "in", (1 << 24) + 1);
   CHECK(refused(frozen, "mean", {1, 2, 3}) ==
         "[N004 format] here: layer 0: batch_norm: 3 means and 2 variances, for 2 channels");
   CHECK(refused(frozen, "variance", {1, -1}) ==
@@ -258,4 +275,51 @@ TEST_CASE("describe: hostile layers that normalise are refused") {
         "variance not below 0");
   CHECK(refused(frozen, "mean", {1e39, 0}) ==
         "[N004 format] here: layer 0: mean has a number that no float holds, 1e+39");
+}
+
+TEST_CASE("describe: layers that read steps of a sequence") {
+  const sequential model{embedding<6, 50, 4>{}, lstm<6, 4, 5>{}, gru<>{6, 5, 3, 1}, dense<3, 2>{}};
+  const auto text = json_text(describe(model));
+  CHECK(
+      text ==
+      R"({"format":"privet.network","layers":[{"steps":6,"type":"embedding","width":4,"words":50},)"
+      R"({"hidden":5,"in":4,"steps":6,"type":"lstm","written":6},{"hidden":3,"in":5,"steps":6,"type":"gru","written":1},)"
+      R"({"in":3,"out":2,"type":"dense"}],"version":1})");
+  const auto read = read_network(parse_json(text).value());
+  REQUIRE(read);
+  CHECK(json_text(describe(*read)) == text);
+  CHECK(read->sizes() == model.sizes());
+}
+
+TEST_CASE("describe: hostile sequences are refused") {
+  const std::map<std::string, json> good{
+      {"embedding", {{"type", "embedding"}, {"steps", 6}, {"words", 50}, {"width", 4}}},
+      {"lstm", {{"type", "lstm"}, {"steps", 6}, {"in", 4}, {"hidden", 5}, {"written", 1}}},
+      {"gru", {{"type", "gru"}, {"steps", 6}, {"in", 4}, {"hidden", 5}, {"written", 6}}}};
+  for (const auto& [name, facts] : good) {
+    REQUIRE(read_network(layers({facts})));
+    for (const auto& [key, size] : facts.items()) {
+      if (key == "type") continue;
+      json changed = facts;
+      changed.erase(key);
+      CHECK(refusal(layers({changed})).kind == fault::format);
+      for (const json& value : {json(-1), json(0), json("3"), json(nullptr), json(1.5), json::array({1}),
+                                json(std::uint64_t(-1)), json(std::uint64_t{1} << 40), json(1 << 25)}) {
+        INFO(name << ' ' << key << ' ' << json_text(value));
+        changed[key] = value;
+        CHECK(refusal(layers({changed})).kind == fault::format);
+      }
+    }
+  }
+  CHECK(
+      refusal(layers({{{"type", "lstm"}, {"steps", 6}, {"in", 4}, {"hidden", 5}, {"written", 7}}})).message ==
+      "[N004 format] here: layer 0: lstm: a number of written states of 7, possible is 1 to 6");
+  // What is kept of each step counts, and every step multiplies.
+  const json long_ago{{"type", "lstm"}, {"steps", 1 << 22}, {"in", 1}, {"hidden", 1}, {"written", 1}};
+  CHECK(refusal(layers({long_ago})).message.find("units") != std::string::npos);
+  const json slow{{"type", "gru"}, {"steps", 256}, {"in", 12288}, {"hidden", 256}, {"written", 1}};
+  CHECK(refusal(layers({slow})).message.find("products") != std::string::npos);
+  const auto why = refusal(layers({dense_of(3, 6), good.at("embedding")}));
+  CHECK(why.kind == fault::argument);
+  CHECK(why.message.find("can only be its first layer") != std::string::npos);
 }

@@ -101,6 +101,10 @@ const sequential normal{conv2d<>{image{2, 4, 4}, 4, window{3, 3}},
                         layer_norm<16>{},
                         dense<>{16, 3}};
 
+/// All states and the last ones; hidden widths that differ from those that are read.
+const sequential steps{lstm<4, 3, 5>{}, gru<4, 5, 6, 2>{}, dense<12, 2>{}};
+const sequential words{embedding<5, 9, 3>{}, gru<5, 3, 4>{}, lstm<5, 4, 2, 1>{}, dense<2, 2>{}};
+
 /// Weights that every target writes the same: multiples of 1 / 256.
 template <class T = float>
 parameters<T> weights(const auto& model) {
@@ -121,22 +125,26 @@ std::vector<std::byte> own_file() { return write_onnx(own, weights(own)).value()
 std::vector<std::byte> blocks_file() { return write_onnx(blocks, weights(blocks)).value(); }
 std::vector<std::byte> normal_file() { return write_onnx(normal, weights(normal)).value(); }
 
+std::vector<std::byte> steps_file() { return write_onnx(steps, weights(steps)).value(); }
+std::vector<std::byte> words_file() { return write_onnx(words, weights(words), {.name = "words"}).value(); }
+
 std::vector<std::byte> committed(std::string_view name) {
   return read_file(std::filesystem::path(PRIVET_PROJECT_ROOT) / "tests/fixtures/onnx" / name).value();
 }
 
-/// Inputs that every target makes the same, as tests/oracles/onnx_models.py does.
-std::vector<float> inputs(std::size_t count) {
+/// Inputs that every target makes the same, as tests/oracles/onnx_models.py does: numbers, or words.
+std::vector<float> inputs(std::size_t count, std::size_t of_words = 0) {
   std::vector<float> x;
   for (std::size_t i = 0; i < count; ++i)
-    x.push_back(static_cast<float>(static_cast<int>(i * 37 % 129) - 64) / 64);
+    x.push_back(of_words ? static_cast<float>(i * 37 % of_words)
+                         : static_cast<float>(static_cast<int>(i * 37 % 129) - 64) / 64);
   return x;
 }
 
 template <class Model>
-std::vector<float> outputs_of(const Model& model, bool softmax) {
+std::vector<float> outputs_of(const Model& model, bool softmax, std::size_t of_words = 0) {
   constexpr std::size_t many = 3;
-  const auto x = inputs(many * model.in_width());
+  const auto x = inputs(many * model.in_width(), of_words);
   auto memory = model.template make_tape<float>(many);
   const auto p = weights(model);
   model.forward(std::span<const float>(p.trained()), many, x.data(), memory);
@@ -163,7 +171,8 @@ void write_all(const std::filesystem::path& folder) {
   for (const auto& [name, bytes] :
        {std::pair("rows.onnx", rows_file()), std::pair("pictures.onnx", pictures_file()),
         std::pair("flat_pictures.onnx", flat_pictures_file()), std::pair("own.onnx", own_file()),
-        std::pair("blocks.onnx", blocks_file()), std::pair("normal.onnx", normal_file())})
+        std::pair("blocks.onnx", blocks_file()), std::pair("normal.onnx", normal_file()),
+        std::pair("steps.onnx", steps_file()), std::pair("words.onnx", words_file())})
     (void)write_file_atomically(folder / name, bytes).value();
 }
 
@@ -176,6 +185,8 @@ TEST_CASE("onnx: files are those that onnxruntime has run, to the byte") {
   CHECK(own_file() == committed("own.onnx"));
   CHECK(blocks_file() == committed("blocks.onnx"));
   CHECK(normal_file() == committed("normal.onnx"));
+  CHECK(steps_file() == committed("steps.onnx"));
+  CHECK(words_file() == committed("words.onnx"));
 }
 
 TEST_CASE("onnx: onnxruntime computes what the model computes") {
@@ -185,6 +196,8 @@ TEST_CASE("onnx: onnxruntime computes what the model computes") {
   CHECK(furthest(outputs_of(own, false), oracle::own) < 2e-6);
   CHECK(furthest(outputs_of(blocks, false), oracle::blocks) < 2e-6);
   CHECK(furthest(outputs_of(normal, false), oracle::normal) < 2e-6);
+  CHECK(furthest(outputs_of(steps, false), oracle::steps) < 2e-6);
+  CHECK(furthest(outputs_of(words, false, 9), oracle::words) < 2e-6);
 }
 
 TEST_CASE("onnx: a network writes the file of its sequential, and doubles are rounded to float") {

@@ -9,6 +9,8 @@ TYPES = {"float32": "float", "float64": "double", "int32": "std::int32_t", "uint
 
 
 def literal(value):
+    if isinstance(value, np.str_):
+        return f'"{value}"'
     if np.issubdtype(value.dtype, np.integer):
         return str(value)
     text = repr(value.item()) if value.dtype == np.float64 else str(value)  # the shortest that reads back
@@ -26,7 +28,8 @@ def declare(name, array):
     if array.ndim == 0:
         return f"inline constexpr {TYPES[array.dtype.name]} {name} = {literal(array[()])};"
     extents = "".join(f"[{n}]" for n in array.shape)
-    text = f"inline constexpr {TYPES[array.dtype.name]} {name}{extents} = {braces(array)};"
+    kind = "const char*" if array.dtype.kind == "U" else TYPES[array.dtype.name]
+    text = f"inline constexpr {kind} {name}{extents} = {braces(array)};"
     return "\n".join(textwrap.wrap(text, 110, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False))
 
 

@@ -24,7 +24,10 @@ except ImportError as why:
 
 import header
 
-NAMES = ["rows", "pictures", "flat_pictures", "own", "blocks", "normal"]
+NAMES = ["rows", "pictures", "flat_pictures", "own", "blocks", "normal", "steps", "words"]
+WORDS = {"words": 9}  # models that read numbers of so many words
+GATES = ["Reshape", "Gather", "Reshape"]  # in another order
+LSTM, GRU = (["Reshape", "Transpose", *GATES, *GATES, "Concat", *GATES, *GATES, kind] for kind in ("LSTM", "GRU"))
 OPERATORS = {
     "rows": ["Gemm", "Relu", "Gemm", "Tanh", "Gemm", "Sigmoid"],
     "pictures": ["Conv", "Relu", "MaxPool", "Conv", "Tanh", "AveragePool", "Flatten", "Gemm", "Softmax"],
@@ -35,6 +38,8 @@ OPERATORS = {
     "normal": ["Reshape", "Conv", "Reshape", "InstanceNormalization", "Reshape", "Unsqueeze", "Mul", "Unsqueeze", "Add",
                "Relu", "BatchNormalization", "Flatten", "ReduceMean", "Sub", "Mul", "ReduceMean", "Add", "Sqrt", "Div",
                "Mul", "Add", "Gemm"],
+    "steps": [*LSTM, "Transpose", "Flatten", *GRU, "Slice", "Transpose", "Flatten", "Gemm"],
+    "words": ["Cast", "Gather", "Flatten", *GRU, "Transpose", "Flatten", *LSTM, "Slice", "Transpose", "Flatten", "Gemm"],
 }
 
 
@@ -48,7 +53,9 @@ def run(path):
     assert shape[0] == "N" and session.get_outputs()[0].shape[0] == "N"
     many = 3
     count = many * int(np.prod(shape[1:]))
-    x = ((np.arange(count, dtype="i8") * 37 % 129 - 64) / 64).astype("f4").reshape(many, *shape[1:])
+    i = np.arange(count, dtype="i8") * 37
+    x = i % WORDS[path.stem] if path.stem in WORDS else (i % 129 - 64) / 64
+    x = x.astype("f4").reshape(many, *shape[1:])
     (y,) = session.run(["output"], {"input": x})
     for i in range(many):  # alone as among others
         (one,) = session.run(["output"], {"input": x[i:i + 1]})

@@ -226,6 +226,7 @@ TEST_CASE("a step allocates nothing") {
   check(sequential{dense<7, 33>{}, relu{}, dropout{0.2}, dense<33, 9>{}, tanh_layer{}, dense<9, 3>{},
                    sigmoid{}});
   check(network({dense<>{7, 33}, relu{}, dropout{0.2}, dense<>{33, 3}}));
+  check(network({lstm<>{7, 1, 9}, gru<>{7, 9, 4, 1}, dense<>{4, 3}}));
 }
 
 TEST_CASE("a step that pulls towards an anchor allocates nothing, and neither does fine-tuning") {

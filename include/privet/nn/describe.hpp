@@ -10,14 +10,24 @@
 
 namespace privet {
 
+/// What a description may ask for. It is short and a network is not: these keep what a stranger's message can make a
+/// client allocate near four GiB, and what a row takes near a second.
+struct network_limits {
+  std::size_t units = std::size_t{1} << 24; ///< outputs of all layers
+  std::size_t parameters = std::size_t{1} << 26;
+  std::size_t products = std::size_t{1} << 31;    ///< of one row, forward
+  std::size_t bytes = (std::size_t{1} << 29) * 5; ///< of one block of rows and the tape that trains on it
+
+  /// For files of one's own: `vgg16(image{3, 224, 224}, 1000)` is within them.
+  static constexpr network_limits of_own_files() noexcept {
+    return {std::size_t{1} << 26, std::size_t{1} << 29, std::size_t{1} << 36, std::size_t{1} << 34};
+  }
+};
+
 namespace detail {
 
 inline constexpr std::size_t most_layers = 1000;
-// A description is short and a network is not: these keep what a stranger's message can make a client allocate near
-// four GiB, and what a row takes near a second.
-inline constexpr std::size_t most_units = std::size_t{1} << 18; // outputs of all layers
-inline constexpr std::size_t most_parameters = std::size_t{1} << 26;
-inline constexpr std::size_t most_products = std::size_t{1} << 31; // of one row, forward
+inline constexpr std::size_t most_units = widest_layer; // of a single layer
 inline constexpr std::size_t most_lane_parameters = std::size_t{1}
                                                     << 22; // of one layer that needs them by lane
 
@@ -71,9 +81,26 @@ inline json describe_layer(const frozen_batch_norm<>& layer) {
   return facts;
 }
 
+inline json describe_layer(const embedding<>& layer) {
+  return {{"type", "embedding"},
+          {"steps", std::size_t{layer.steps}},
+          {"words", std::size_t{layer.words}},
+          {"width", std::size_t{layer.width}}};
+}
+template <class Cell>
+json describe_layer(const recurrent<Cell>& layer) {
+  return {{"type", Cell::name},
+          {"steps", std::size_t{layer.steps}},
+          {"in", std::size_t{layer.in}},
+          {"hidden", std::size_t{layer.hidden}},
+          {"written", std::size_t{layer.written}}};
+}
+
 /// Products that one row takes.
 template <class L>
 std::size_t products_of(const L& layer, std::size_t out) {
+  if constexpr (requires { layer.words; }) return out; // it copies
+  if constexpr (keeps_rows<L>) return layer.steps * layer.size(0);
   if constexpr (requires { layer.epsilon; }) {
     return 8 * out; // the moments, and what is done with them
   } else if constexpr (requires { layer.groups; }) {
@@ -166,25 +193,40 @@ inline result<any_layer> read_window_layer(const json& facts, const std::string&
   if (!padding) return padding.error();
   const image shape{(*in)[0], (*in)[1], (*in)[2]};
   const window of{(*kernel)[0], (*kernel)[1], *stride, *padding};
-  const auto with_padding = [&](const auto& layer) -> result<any_layer> {
-    auto read = checked(layer, place);
-    if (!read) return read;
-    if (shape.channels * (shape.height + 2 * of.padding) * (shape.width + 2 * of.padding) > most_units)
-      return error::of(fault::format, place, ": an image of more than ", most_units,
-                       " values with its padding");
-    return read;
-  };
-  if (type == "max_pool") return with_padding(max_pool<>{shape, of});
-  if (type == "avg_pool") return with_padding(avg_pool<>{shape, of});
+  if (type == "max_pool") return checked(max_pool<>{shape, of}, place);
+  if (type == "avg_pool") return checked(avg_pool<>{shape, of}, place);
   const auto out = read_member<std::size_t>(facts, "out", place),
              groups = read_member<std::size_t>(facts, "groups", place);
   if (!out) return out.error();
   if (!groups) return groups.error();
   const conv2d<> layer{shape, *out, of, *groups};
-  auto read = with_padding(layer);
+  auto read = checked(layer, place);
   if (read && (*out > most_lane_parameters || layer.size(0) > most_lane_parameters))
     return error::of(fault::format, place, ": conv2d of more than ", most_lane_parameters, " parameters");
   return read;
+}
+
+/// A layer that reads steps of a sequence, checked.
+inline result<any_layer> read_sequence_layer(const json& facts, const std::string& type,
+                                             const std::string& place) {
+  const auto sizes = [&](std::initializer_list<std::string_view> keys) -> result<std::vector<std::size_t>> {
+    std::vector<std::size_t> all;
+    for (const auto key : keys) {
+      const auto size = read_member<std::size_t>(facts, key, place);
+      if (!size) return size.error();
+      all.push_back(*size);
+    }
+    return all;
+  };
+  if (type == "embedding") {
+    const auto n = sizes({"steps", "words", "width"});
+    if (!n) return n.error();
+    return checked(embedding<>{(*n)[0], (*n)[1], (*n)[2]}, place);
+  }
+  const auto n = sizes({"steps", "in", "hidden", "written"});
+  if (!n) return n.error();
+  if (type == "lstm") return checked(lstm<>{(*n)[0], (*n)[1], (*n)[2], (*n)[3]}, place);
+  return checked(gru<>{(*n)[0], (*n)[1], (*n)[2], (*n)[3]}, place);
 }
 
 /// `before`: the layers before it.
@@ -199,6 +241,8 @@ inline result<any_layer> read_layer(const json& facts, const std::string& place,
     return read_window_layer(facts, *type, place);
   if (*type == "group_norm" || *type == "layer_norm" || *type == "frozen_batch_norm")
     return read_normalising_layer(facts, *type, place);
+  if (*type == "embedding" || *type == "lstm" || *type == "gru")
+    return read_sequence_layer(facts, *type, place);
   if (*type == "add" || *type == "branch") {
     const auto back = read_member<std::size_t>(facts, "back", place);
     if (!back) return back.error();
@@ -246,11 +290,12 @@ json describe(const layer_stack<List>& model) {
 
 /// The network that a description names. Nothing in it is believed.
 ///
-/// Errors  N004: a member that is missing, of another kind or out of range; too many layers, units or
-///         parameters. N011: another format or version, an unknown layer type, paths that part on rows and
+/// Errors  N004: a member that is missing, of another kind or out of range; too many layers, units,
+///         parameters, products or bytes. N011: another format or version, an unknown layer type, paths that part on rows and
 ///         meet on lanes. N003: layers that do not fit. N001: a first layer that does not know the width of the
 ///         rows it reads, an output that nobody reads, a local layer without parameters
-inline result<network> read_network(const json& description, std::string_view place = "network") {
+inline result<network> read_network(const json& description, std::string_view place = "network",
+                                    const network_limits& limits = {}) {
   const auto format = read_member<std::string>(description, "format", place);
   if (!format) return format.error();
   const auto version = read_member<int>(description, "version", place);
@@ -287,14 +332,16 @@ inline result<network> read_network(const json& description, std::string_view pl
           parameters += l.size(0);
           products += detail::products_of(l, width);
           if (!overwrites.back()) units += width;
+          if constexpr (keeps_rows<L>)
+            for (const std::size_t n : l.kept_widths()) units += n;
           fuses = Fusing<L>;
         },
         *layer);
-    if (parameters > detail::most_parameters || units > detail::most_units)
-      return error::of(fault::format, place, ": more than ", detail::most_parameters, " parameters or ",
-                       detail::most_units, " units");
-    if (products > detail::most_products)
-      return error::of(fault::format, place, ": more than ", detail::most_products, " products for each row");
+    if (parameters > limits.parameters || units > limits.units)
+      return error::of(fault::format, place, ": more than ", limits.parameters, " parameters or ",
+                       limits.units, " units");
+    if (products > limits.products)
+      return error::of(fault::format, place, ": more than ", limits.products, " products for each row");
     if (facts.is_object() && facts.contains("local")) {
       if (*version == 1)
         return error::of(fault::format, place, ": layer ", layers.size(),
@@ -309,6 +356,9 @@ inline result<network> read_network(const json& description, std::string_view pl
   try {
     network model(std::move(layers));
     model.keep_local(local);
+    if (const std::size_t bytes = model.bytes_for(simd::lane_block); bytes > limits.bytes)
+      return error::of(fault::format, place, ": ", simd::lane_block, " rows take ", bytes,
+                       " bytes to train on, at most ", limits.bytes, " are given");
     return model;
   } catch (const exception& why) {
     return error{why.kind(), concat(why.what(), " (", place, ')')};

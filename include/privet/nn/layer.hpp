@@ -100,6 +100,14 @@ inline constexpr bool is_join = requires { L::joins; };
 template <class L>
 inline constexpr bool is_branch = requires { L::branches; };
 
+/// Whether a layer on rows keeps more than its output from forward to the sums.
+template <class L>
+inline constexpr bool keeps_rows = requires(const L& layer) { layer.kept_widths(); };
+/// Whether the sums of a layer on rows multiply by coefficients themselves, where those of others read deltas that are
+/// multiplied.
+template <class L>
+inline constexpr bool weighs_rows = requires { requires L::weighs; };
+
 /// The widths and pointers of one call on a chunk of rows, all arrays row-major and dense; of a layer on lanes on
 /// one block, where `rows` is simd::lane_block and arrays are (feature, lane).
 template <class T>
@@ -111,6 +119,9 @@ struct layer_rows {
   const T* output;          ///< (rows, out), what forward wrote
   T* scratch;               ///< at least `scratch(rows)` of the layer that asks for some
   const T* other = nullptr; ///< (rows, in), the second input of a join
+  T* kept = nullptr; ///< (rows, width) for each of the `kept_widths()` of the layer, one behind the other
+  const T* coefficients =
+      nullptr; ///< (rows), what each row counts in the sums of a layer that `weighs`; null: 1
 };
 
 /// A layer. Law: gradients agree with finite differences; squared norms and sums agree with
@@ -131,6 +142,12 @@ struct layer_rows {
 ///   descend(call, dy, scale, p)          p -= scale * what accumulate would add, in one pass
 ///   piecewise(call, dy, room, f)         what accumulate would add to zero, piece by piece in
 ///                                        `room` (at least piece_size()): f(offset, piece)
+///   kept_widths()                        widths of arrays of its own, by row, from forward to the sums (call.kept). It
+///                                        then offers forward(p, call, y, context), and its backward is run with a
+///                                        null dx where it is the first layer
+///   weighs                               true: accumulate and descend multiply by call.coefficients
+///   norm_depth()                         additions in a row of add_squared_norms, where that may be more than in + out
+///   only_first                           true: reads the rows of the network alone
 ///
 /// One that works on lanes offers instead
 ///   forward(p, call, y, context)         of one block; call.output is not there yet
@@ -152,8 +169,8 @@ concept Layer =
               layer_context context) {
       layer.template forward<simd::default_arch>(p, n, n, n, x, y, context);
     } ||
-     ((in_lanes<L> || is_join<L>)&&requires(const L layer, layer_rows<float> call, std::span<const float> p,
-                                            float* y, layer_context context) {
+     ((in_lanes<L> || is_join<L> || keeps_rows<L>)&&requires(
+         const L layer, layer_rows<float> call, std::span<const float> p, float* y, layer_context context) {
        layer.template forward<simd::default_arch>(p, call, y, context);
      }));
 

@@ -7,8 +7,11 @@
 #include <privet/nn/conv2d.hpp>
 #include <privet/nn/dense.hpp>
 #include <privet/nn/dropout.hpp>
+#include <privet/nn/embedding.hpp>
 #include <privet/nn/group_norm.hpp>
+#include <privet/nn/gru.hpp>
 #include <privet/nn/layer_norm.hpp>
+#include <privet/nn/lstm.hpp>
 #include <privet/nn/pools.hpp>
 #include <privet/nn/residual.hpp>
 #include <privet/nn/sequential.hpp>
@@ -19,9 +22,9 @@
 namespace privet {
 
 /// Any layer that a description can name.
-using any_layer =
-    std::variant<dense<>, relu, tanh_layer, sigmoid, dropout, conv2d<>, max_pool<>, avg_pool<>, flatten,
-                 add_layer, branch_layer, group_norm<>, layer_norm<>, frozen_batch_norm<>>;
+using any_layer = std::variant<dense<>, relu, tanh_layer, sigmoid, dropout, conv2d<>, max_pool<>, avg_pool<>,
+                               flatten, add_layer, branch_layer, group_norm<>, layer_norm<>,
+                               frozen_batch_norm<>, embedding<>, lstm<>, gru<>>;
 
 namespace detail {
 
@@ -97,6 +100,15 @@ template <image In>
 any_layer erase(const frozen_batch_norm<In>& layer) {
   return frozen_batch_norm<>{image(layer.in), layer.statistics, layer.epsilon};
 }
+template <std::size_t Steps, std::size_t Words, std::size_t Width>
+any_layer erase(const embedding<Steps, Words, Width>& layer) {
+  return embedding<>{std::size_t{layer.steps}, std::size_t{layer.words}, std::size_t{layer.width}};
+}
+template <class Cell, std::size_t Steps, std::size_t In, std::size_t Hidden, std::size_t Written>
+any_layer erase(const recurrent<Cell, Steps, In, Hidden, Written>& layer) {
+  return recurrent<Cell>{std::size_t{layer.steps}, std::size_t{layer.in}, std::size_t{layer.hidden},
+                         std::size_t{layer.written}};
+}
 template <image In>
 any_layer erase(const batch_norm<In>& layer) = delete; // it mixes examples: freeze it first
 
@@ -127,5 +139,39 @@ class network : public layer_stack<detail::layer_vector> {
     return all;
   }
 };
+
+// The engine of `network` in float is most of what a file that trains one compiles. A program of several files says
+// PRIVET_COMPILED_NETWORK in each and links one object of cmake/network.cpp: CMake target privet::network.
+#if defined(PRIVET_COMPILED_NETWORK)
+#if !defined(PRIVET_COMPILE_NETWORK)
+#define PRIVET_COMPILE_NETWORK extern template
+#endif
+#define PRIVET_ENGINE layer_stack<detail::layer_vector>
+#define PRIVET_ARCH simd::default_arch
+PRIVET_COMPILE_NETWORK void PRIVET_ENGINE::forward<PRIVET_ARCH, float>(std::span<const float>, std::size_t,
+                                                                       const float*, tape<float>&,
+                                                                       layer_context) const;
+PRIVET_COMPILE_NETWORK void PRIVET_ENGINE::backward<PRIVET_ARCH, float>(std::span<const float>, std::size_t,
+                                                                        const float*, tape<float>&,
+                                                                        layer_context) const;
+PRIVET_COMPILE_NETWORK void PRIVET_ENGINE::squared_norms<PRIVET_ARCH, false, float>(std::size_t, const float*,
+                                                                                    tape<float>&,
+                                                                                    std::span<float>) const;
+PRIVET_COMPILE_NETWORK void PRIVET_ENGINE::squared_norms<PRIVET_ARCH, true, float>(std::size_t, const float*,
+                                                                                   tape<float>&,
+                                                                                   std::span<float>) const;
+PRIVET_COMPILE_NETWORK void PRIVET_ENGINE::accumulate<PRIVET_ARCH, float>(std::size_t, const float*,
+                                                                          tape<float>&,
+                                                                          std::span<float>) const;
+PRIVET_COMPILE_NETWORK void PRIVET_ENGINE::descend<PRIVET_ARCH, float>(std::size_t, const float*,
+                                                                       tape<float>&, float, std::span<float>,
+                                                                       std::span<float>) const;
+PRIVET_COMPILE_NETWORK void PRIVET_ENGINE::piecewise<PRIVET_ARCH, float>(
+    std::size_t, const float*, tape<float>&, std::span<float>,
+    function_ref<void(std::size_t, std::span<float>)>) const;
+#undef PRIVET_COMPILE_NETWORK
+#undef PRIVET_ENGINE
+#undef PRIVET_ARCH
+#endif
 
 } // namespace privet

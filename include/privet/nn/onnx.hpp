@@ -283,6 +283,50 @@ void onnx_layer(const frozen_batch_norm<In>& layer, Graph& g) {
     inputs.push_back(g.constant(constant.name, constant.shape, std::move(constant.values)));
   g.put(g.node("BatchNormalization", std::move(inputs), {{"epsilon", layer.epsilon}}));
 }
+template <std::size_t Steps, std::size_t Words, std::size_t Width, class Graph>
+void onnx_layer(const embedding<Steps, Words, Width>& layer, Graph& g) {
+  constexpr int integer_type = 7; // TensorProto.DataType
+  const std::size_t width = layer.steps * std::size_t{layer.width};
+  const auto words = g.node("Cast", {g.flat()}, {{"to", integer_type}});
+  g.put_flat(g.node("Flatten", {g.node("Gather", {g.tensor("weight"), words})}, {{"axis", 1}}), width);
+}
+/// A tensor of `Gates` parts along its first axis, those in another order. The rest of its shape is `rest`.
+template <class Graph>
+std::string onnx_gates(Graph& g, const std::string& tensor, std::initializer_list<onnx_integer> order,
+                       std::initializer_list<onnx_integer> parts, std::initializer_list<onnx_integer> whole) {
+  const auto split = g.node("Reshape", {tensor, g.integers("parts", parts)});
+  const auto turned = g.node("Gather", {split, g.integers("order", order)}, {{"axis", 0}});
+  return g.node("Reshape", {turned, g.integers("whole", whole)});
+}
+template <class Cell, std::size_t Steps, std::size_t In, std::size_t Hidden, std::size_t Written, class Graph>
+void onnx_layer(const recurrent<Cell, Steps, In, Hidden, Written>& layer, Graph& g) {
+  const std::size_t steps = layer.steps, in = layer.in, hidden = layer.hidden, written = layer.written,
+                    gates = Cell::gates;
+  constexpr bool is_lstm = std::is_same_v<Cell, lstm_cell>;
+  const auto turned = [&](std::string_view name, std::initializer_list<onnx_integer> parts,
+                          std::initializer_list<onnx_integer> whole) {
+    if constexpr (is_lstm) return onnx_gates(g, g.tensor(name), {0, 3, 1, 2}, parts, whole); // i o f c
+    return onnx_gates(g, g.tensor(name), {1, 0, 2}, parts, whole);                           // z r h
+  };
+  const auto steps_first =
+      g.node("Transpose", {g.node("Reshape", {g.flat(), g.integers("steps", {0, steps, in})})},
+             {{"perm", {1, 0, 2}}});
+  const auto biases = g.node("Concat",
+                             {turned("bias_ih_l0", {gates, hidden}, {1, gates * hidden}),
+                              turned("bias_hh_l0", {gates, hidden}, {1, gates * hidden})},
+                             {{"axis", 1}});
+  std::vector<onnx_attribute> attributes{{"hidden_size", hidden}};
+  if constexpr (!is_lstm) attributes.push_back({"linear_before_reset", 1});
+  auto states = g.node(is_lstm ? "LSTM" : "GRU",
+                       {steps_first, turned("weight_ih_l0", {gates, hidden, in}, {1, gates * hidden, in}),
+                        turned("weight_hh_l0", {gates, hidden, hidden}, {1, gates * hidden, hidden}), biases},
+                       std::move(attributes)); // (steps, 1, N, hidden)
+  if (written < steps)
+    states = g.node("Slice", {states, g.integers("first", {steps - written}), g.integers("last", {steps}),
+                              g.integers("axis", {0})});
+  const auto by_row = g.node("Transpose", {states}, {{"perm", {2, 0, 1, 3}}});
+  g.put_flat(g.node("Flatten", {by_row}, {{"axis", 1}}), written * hidden);
+}
 template <class Graph>
 void onnx_layer(const add_layer& layer, Graph& g) {
   g.put(g.node("Add", {g.any(), g.earlier(layer.back)}));

@@ -3,6 +3,7 @@
 // holds them by value at run time; both are the same engine over another list, and so give
 // the same bits.
 
+#include <privet/core/function_ref.hpp>
 #include <privet/core/indexed_list.hpp>
 #include <privet/core/parameters.hpp>
 #include <privet/nn/layer.hpp>
@@ -15,6 +16,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <type_traits>
 
 namespace privet {
 
@@ -72,63 +74,41 @@ class layer_stack {
   parameters<T> make_parameters() const {
     return parameters<T>(sizes());
   }
+  /// Room for chunks of up to `capacity` rows; for `forward` alone less of it (nn/tape.hpp).
   template <class T = float>
-  tape<T> make_tape(std::size_t capacity) const {
-    std::vector<typename tape<T>::block> blocks;
-    for (const auto& p : places_)
-      blocks.push_back(
-          {p.out, p.in_place, p.lanes, p.turns ? p.in : 0, p.lanes && p.parametric ? p.size : 0, p.branches});
-    std::size_t scratch = 0;
-    layers_.for_each([&](const auto& layer) {
-      if constexpr (requires { layer.scratch(capacity); })
-        scratch = std::max(scratch, layer.scratch(capacity));
-    });
-    return tape<T>(blocks, capacity, scratch);
+  tape<T> make_tape(std::size_t capacity, passes of = passes::both) const {
+    return tape<T>(tape_blocks<T>(of), capacity, scratch(capacity), of);
+  }
+  /// Bytes of so many rows and of the tape that is made for them.
+  template <class T = float>
+  std::size_t bytes_for(std::size_t rows, passes of = passes::both) const {
+    return tape<T>::bytes(tape_blocks<T>(of), rows, scratch(rows), of) + rows * in_width() * sizeof(T);
+  }
+  /// How many rows to run at a time: `most` where the blocks of lanes behind the first take no more than `bytes`, else
+  /// as many whole blocks as do, but one at least.
+  template <class T = float>
+  std::size_t rows_within(std::size_t bytes, std::size_t most, passes of = passes::both) const {
+    const std::size_t one = bytes_for<T>(simd::lane_block, of); // with what does not grow with the rows
+    const auto fits = [&](std::size_t rows) { return bytes_for<T>(rows, of) <= one + bytes; };
+    if (fits(most)) return most;
+    std::size_t some = 1, many = (most + simd::lane_block - 1) / simd::lane_block; // blocks
+    while (some + 1 < many) {
+      const std::size_t middle = (some + many) / 2;
+      (fits(middle * simd::lane_block) ? some : many) = middle;
+    }
+    return some * simd::lane_block;
   }
 
   /// Runs rows through every layer; the last layer's output is `tape.output(depth() - 1)`.
   template <class Arch = simd::default_arch, class T>
   void forward(std::span<const T> p, std::size_t rows, const T* x, tape<T>& memory,
-               layer_context context = {}) const {
-    memory.weighed = false;
-    for (std::size_t i = 0; i < depth();) {
-      if (!places_[i].lanes) {
-        i = forward_one<Arch>(p, i, 0, rows, x, input(i, x, memory), memory.written(i), memory, context);
-        continue;
-      }
-      // A block at a time through all layers on lanes, so that what one writes the next finds in cache.
-      const std::size_t end = end_of_lanes(i), width = places_[end - 1].out;
-      T* const leaves = end == depth() ? memory.output(end - 1) : memory.entry(end);
-      for (std::size_t b = 0; b < blocks_of(rows); ++b) {
-        into_lanes<Arch>(b, rows, places_[i].in, handed(i, x, memory),
-                         in_block(b, places_[i].in, memory.entry(i)));
-        for (std::size_t l = i; l < end;)
-          l = forward_one<Arch>(p, l, b, simd::lane_block, x, in_block(b, places_[l].in, input(l, x, memory)),
-                                in_block(b, places_[l].out, memory.written(l)), memory, context);
-        out_of_lanes<Arch>(b, rows, width, in_block(b, width, memory.written(end - 1)), leaves);
-      }
-      i = end;
-    }
-  }
+               layer_context context = {}) const;
 
   /// From the delta of the last layer to the delta of every layer's output. The delta of the
   /// network's input is not computed: nobody reads it.
   template <class Arch = simd::default_arch, class T>
   void backward(std::span<const T> p, std::size_t rows, const T* x, tape<T>& memory,
-                layer_context context = {}) const {
-    memory.weighed = false;
-    for (std::size_t i = depth(); i > 0;) {
-      --i; // the delta of its output is known
-      if (places_[i].lanes) {
-        i = backward_lanes<Arch>(p, i, rows, x, memory, context);
-      } else if (i > 0) {
-        T* const dx = places_[i].turns ? memory.entry_delta(i) : memory.written_delta(i - 1);
-        if (backward_one<Arch>(p, i, 0, call(i, rows, x, memory), memory.written_delta(i), dx, memory,
-                               context))
-          --i; // the activation's delta is the one of the layer below it
-      }
-    }
-  }
+                layer_context context = {}) const;
 
   /// Layers with parameters.
   std::size_t parametric_layers() const {
@@ -139,8 +119,12 @@ class layer_stack {
   /// The most numbers that one path through the sum of an example's squared norm adds up.
   std::size_t longest_norm() const {
     std::size_t most = 0;
-    for (const auto& p : places_)
-      if (p.size > 0) most = std::max(most, p.lanes ? simd::lane_squares_depth(p.size) : p.in + p.out);
+    for_each_parametric([&](std::size_t i, const auto& layer) {
+      const place& p = places_[i];
+      std::size_t own = p.lanes ? simd::lane_squares_depth(p.size) : p.in + p.out;
+      if constexpr (requires { layer.norm_depth(); }) own = layer.norm_depth();
+      most = std::max(most, own);
+    });
     return most + depth();
   }
 
@@ -149,27 +133,7 @@ class layer_stack {
   ///
   /// ByLayer   norms[k * rows + r] is that of the k-th layer with parameters alone
   template <class Arch = simd::default_arch, bool ByLayer = false, class T>
-  void squared_norms(std::size_t rows, const T* x, tape<T>& memory, std::span<T> norms) const {
-    std::ranges::fill(ByLayer ? norms : norms.first(rows), T{});
-    std::size_t from = 0;
-    for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
-      const auto own = norms.subspan(from, rows);
-      if constexpr (in_lanes<L>) {
-        for (std::size_t b = 0; b < blocks_of(rows); ++b) {
-          alignas(64) T squares[simd::lane_block] = {};
-          simd::add_lane_squares<Arch>(places_[i].size, lane_gradients<Arch>(layer, i, b, x, memory),
-                                       squares);
-          const std::size_t first = b * simd::lane_block;
-          for (std::size_t r = first; r < std::min(rows, first + simd::lane_block); ++r)
-            own[r] += squares[r - first];
-        }
-      } else {
-        layer.template add_squared_norms<Arch>(call(i, rows, x, memory),
-                                               static_cast<const T*>(memory.written_delta(i)), own);
-      }
-      if constexpr (ByLayer) from += rows;
-    });
-  }
+  void squared_norms(std::size_t rows, const T* x, tape<T>& memory, std::span<T> norms) const;
 
   /// Multiplies the deltas of row r by coefficients[r]. A row with coefficient 0 is masked: its
   /// deltas, activations and input are replaced by zeros through a select, so that a row that
@@ -202,6 +166,21 @@ class layer_stack {
       mask(memory.written(i), places_[i].out);
       mask(memory.written_delta(i), places_[i].out);
       if (!places_[i].parametric) continue;
+      if (places_[i].weighs) {
+        T* const weights = memory.weights(i);
+        for (std::size_t r = 0; r < rows; ++r) weights[r] = memory.weighed ? weights[r] * own[r] : own[r];
+        layers_.visit(i, [&]<class L>(const L& layer) {
+          if constexpr (keeps_rows<L>) {
+            T* kept = memory.kept_rows(i);
+            for (const std::size_t width : layer.kept_widths()) {
+              mask(kept, width);
+              kept += rows * width;
+            }
+          }
+        });
+        if constexpr (ByLayer) own += rows;
+        continue;
+      }
       simd::scale_rows<Arch>(rows, places_[i].out, own, memory.written_delta(i));
       if constexpr (ByLayer) own += rows;
     }
@@ -210,65 +189,19 @@ class layer_stack {
 
   /// gradient += sum over rows of the per-example gradients (of the deltas as they stand).
   template <class Arch = simd::default_arch, class T>
-  void accumulate(std::size_t rows, const T* x, tape<T>& memory, std::span<T> gradient) const {
-    for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
-      const auto own = gradient.subspan(places_[i].offset, places_[i].size);
-      if constexpr (in_lanes<L>)
-        sum_lanes<Arch>(layer, i, rows, x, memory, 0, own, simd::add{});
-      else
-        layer.template accumulate<Arch>(call(i, rows, x, memory),
-                                        static_cast<const T*>(memory.written_delta(i)), own);
-    });
-  }
+  void accumulate(std::size_t rows, const T* x, tape<T>& memory, std::span<T> gradient) const;
 
   /// p -= scale * sum over rows of the per-example gradients. Most layers never write the gradient
   /// down; for the others there is `room` for the largest.
   template <class Arch = simd::default_arch, class T>
   void descend(std::size_t rows, const T* x, tape<T>& memory, T scale, std::span<T> room,
-               std::span<T> p) const {
-    for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
-      const auto own = p.subspan(places_[i].offset, places_[i].size);
-      if constexpr (in_lanes<L>) {
-        sum_lanes<Arch>(layer, i, rows, x, memory, 0, own, simd::subtract<T>{scale});
-      } else {
-        const auto rows_of = call(i, rows, x, memory);
-        const T* const dy = memory.written_delta(i);
-        if constexpr (requires { layer.template descend<Arch>(rows_of, dy, scale, own); }) {
-          layer.template descend<Arch>(rows_of, dy, scale, own);
-        } else {
-          whole_gradient<Arch>(layer, rows_of, dy, room.first(own.size()));
-          simd::axpy<Arch>(-scale, std::span<const T>(room.first(own.size())), own);
-        }
-      }
-    });
-  }
+               std::span<T> p) const;
 
   /// The sum over rows of the per-example gradients, piece by piece in `room`, which is as large as
   /// `piece_size()` says or larger: f(offset, piece) for pieces that cover all parameters.
-  template <class Arch = simd::default_arch, class T, class F>
-  void piecewise(std::size_t rows, const T* x, tape<T>& memory, std::span<T> room, F&& f) const {
-    for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
-      if constexpr (in_lanes<L>) {
-        for (std::size_t first = 0; first < places_[i].size; first += room.size()) {
-          const auto piece = room.first(std::min(room.size(), places_[i].size - first));
-          sum_lanes<Arch>(layer, i, rows, x, memory, first, piece, simd::write{});
-          f(places_[i].offset + first, piece);
-        }
-      } else {
-        const auto rows_of = call(i, rows, x, memory);
-        const T* const dy = memory.written_delta(i);
-        const auto shifted = [&](std::size_t offset, std::span<T> piece) {
-          f(places_[i].offset + offset, piece);
-        };
-        if constexpr (requires { layer.template piecewise<Arch>(rows_of, dy, room, shifted); }) {
-          layer.template piecewise<Arch>(rows_of, dy, room, shifted);
-        } else {
-          whole_gradient<Arch>(layer, rows_of, dy, room.first(places_[i].size));
-          shifted(0, room.first(places_[i].size));
-        }
-      }
-    });
-  }
+  template <class Arch = simd::default_arch, class T>
+  void piecewise(std::size_t rows, const T* x, tape<T>& memory, std::span<T> room,
+                 std::type_identity_t<function_ref<void(std::size_t, std::span<T>)>> f) const;
   std::size_t piece_size() const {
     std::size_t most = 0;
     for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
@@ -322,6 +255,8 @@ class layer_stack {
     bool branches;   ///< reads what layer `second` reads
     bool forks;      ///< what it reads is read again
     std::size_t second;
+    std::size_t kept; ///< scalars of each row that it keeps beside its output
+    bool weighs;      ///< its sums multiply by coefficients themselves
   };
 
   /// Resolves widths and offsets. Throws N003 where two neighbours do not fit, N001 for a layer whose
@@ -348,6 +283,12 @@ class layer_stack {
               " parameters, but is no ParametricLayer: they would never be trained or saved");
       require(width <= widest_layer && out <= widest_layer, fault::argument, "layer ", index, " is ", width,
               " by ", out, ", at most ", widest_layer, " wide is possible");
+      if constexpr (requires { requires L::only_first; })
+        require(index == 0, fault::argument, "layer ", index,
+                " reads the rows of the network, and so can only be its first layer");
+      std::size_t kept = 0;
+      if constexpr (keeps_rows<L>)
+        for (const std::size_t n : layer.kept_widths()) kept += n;
       // What an activation overwrites must not be read again: an activation's own output is.
       const bool forks = !again.empty() && again[index];
       const bool in_place = (Activation<L> || is_join<L>)&&index > 0 && places_.back().fuses && !forks;
@@ -357,7 +298,8 @@ class layer_stack {
       if constexpr (is_branch<L>) lanes = in_one_run(second, index);
       if constexpr (Activation<L>) lanes = found_layout(index, before, again);
       places_.push_back({width, out, 0, size, in_place, Fusing<L>, ParametricLayer<L>, false, lanes,
-                         !is_branch<L> && lanes != before, is_join<L>, is_branch<L>, forks, second});
+                         !is_branch<L> && lanes != before, is_join<L>, is_branch<L>, forks, second, kept,
+                         weighs_rows<L>});
       width = out;
       ++index;
     });
@@ -439,6 +381,56 @@ class layer_stack {
     }
   }
 
+  std::size_t scratch(std::size_t capacity) const {
+    std::size_t most = 0;
+    layers_.for_each([&](const auto& layer) {
+      if constexpr (requires { layer.scratch(capacity); }) most = std::max(most, layer.scratch(capacity));
+    });
+    return most;
+  }
+  template <class T>
+  std::vector<typename tape<T>::block> tape_blocks(passes of) const {
+    std::vector<typename tape<T>::block> blocks;
+    for (const auto& p : places_)
+      blocks.push_back({p.out, p.in_place, p.lanes, p.turns ? p.in : 0, p.lanes && p.parametric ? p.size : 0,
+                        p.branches, p.kept, p.weighs});
+    if (of == passes::forward) mark_readers(blocks);
+    return blocks;
+  }
+  /// Notes the last layer that reads each output. Layers on lanes run together, block by block: what they read from
+  /// before them is read again for each block, and what they leave in rows is written for each.
+  template <class Block>
+  void mark_readers(std::vector<Block>& blocks) const {
+    std::size_t first = 0; // of the layers on lanes around layer i
+    for (std::size_t i = 0; i < depth(); ++i) {
+      if (i == 0 || !places_[i].lanes || !places_[i - 1].lanes) first = i;
+      blocks[i].until = i;
+      blocks[i].entry_until = blocks[i].entry_from = i;
+      // A layer on rows behind lanes reads what they left.
+      if (places_[i].turns && !places_[i].lanes)
+        for (std::size_t& from = blocks[i].entry_from; from > 0 && places_[from - 1].lanes;) --from;
+      const std::size_t last = places_[i].lanes ? end_of_lanes(i) - 1 : i;
+      const auto reads_output = [&](std::size_t owner) {
+        while (places_[owner].in_place) --owner;
+        blocks[owner].until = std::max(blocks[owner].until, owner >= first ? i : last);
+      };
+      const auto reads = [&](std::size_t layer, bool handed, const auto& self) -> void {
+        if (!handed && places_[layer].turns)
+          blocks[layer].entry_until = std::max(blocks[layer].entry_until, layer >= first ? i : last);
+        else if (layer > 0 && places_[layer - 1].branches)
+          self(places_[layer - 1].second, !as_read(layer - 1), self);
+        else if (layer > 0)
+          reads_output(layer - 1);
+      };
+      if (places_[i].turns) reads(i, true, reads);
+      reads(i, false, reads);
+      if (places_[i].joins) reads(places_[i].second, !as_read(i), reads);
+    }
+    std::size_t owner = depth() - 1;
+    while (places_[owner].in_place) --owner;
+    blocks[owner].until = depth();
+  }
+
   template <class L>
   static std::size_t first_width(const L& layer) {
     const auto width = detail::own_in_width(layer);
@@ -488,7 +480,15 @@ class layer_stack {
   }
   template <class T>
   layer_rows<T> call(std::size_t i, std::size_t rows, const T* x, tape<T>& memory) const {
-    return {rows, places_[i].in, places_[i].out, input(i, x, memory), memory.written(i), memory.scratch()};
+    return {rows,
+            places_[i].in,
+            places_[i].out,
+            input(i, x, memory),
+            memory.written(i),
+            memory.scratch(),
+            nullptr,
+            places_[i].kept > 0 ? memory.kept_rows(i) : nullptr,
+            places_[i].weighs && memory.weighed ? memory.weights(i) : nullptr};
   }
   /// The call on one block of a layer on lanes.
   template <class T>
@@ -511,6 +511,8 @@ class layer_stack {
                                      layer_rows<T>{rows, in, out, from, to, memory.scratch(),
                                                    in_block(b, in, second_input(i, x, memory))},
                                      to, context, finish...);
+      else if constexpr (keeps_rows<L>)
+        layer.template forward<Arch>(slice(p, i), call(i, rows, x, memory), to, context);
       else if constexpr (in_lanes<L>)
         layer.template forward<Arch>(slice(p, i), layer_rows<T>{rows, in, out, from, to, memory.scratch()},
                                      to, context, finish...);
@@ -730,6 +732,144 @@ class layer_stack {
   std::vector<place> places_;
   group_sizes sizes_;
 };
+
+// Defined here so that what `network` needs of them can be compiled once (nn/network.hpp).
+
+template <class List>
+template <class Arch, class T>
+void layer_stack<List>::forward(std::span<const T> p, std::size_t rows, const T* x, tape<T>& memory,
+                                layer_context context) const {
+  memory.weighed = false;
+  for (std::size_t i = 0; i < depth();) {
+    if (!places_[i].lanes) {
+      i = forward_one<Arch>(p, i, 0, rows, x, input(i, x, memory), memory.written(i), memory, context);
+      continue;
+    }
+    // A block at a time through all layers on lanes, so that what one writes the next finds in cache.
+    const std::size_t end = end_of_lanes(i), width = places_[end - 1].out;
+    T* const leaves = end == depth() ? memory.output(end - 1) : memory.entry(end);
+    for (std::size_t b = 0; b < blocks_of(rows); ++b) {
+      into_lanes<Arch>(b, rows, places_[i].in, handed(i, x, memory),
+                       in_block(b, places_[i].in, memory.entry(i)));
+      for (std::size_t l = i; l < end;)
+        l = forward_one<Arch>(p, l, b, simd::lane_block, x, in_block(b, places_[l].in, input(l, x, memory)),
+                              in_block(b, places_[l].out, memory.written(l)), memory, context);
+      out_of_lanes<Arch>(b, rows, width, in_block(b, width, memory.written(end - 1)), leaves);
+    }
+    i = end;
+  }
+}
+
+template <class List>
+template <class Arch, class T>
+void layer_stack<List>::backward(std::span<const T> p, std::size_t rows, const T* x, tape<T>& memory,
+                                 layer_context context) const {
+  memory.weighed = false;
+  for (std::size_t i = depth(); i > 0;) {
+    --i; // the delta of its output is known
+    if (places_[i].lanes) {
+      i = backward_lanes<Arch>(p, i, rows, x, memory, context);
+    } else if (i > 0) {
+      T* const dx = places_[i].turns ? memory.entry_delta(i) : memory.written_delta(i - 1);
+      if (backward_one<Arch>(p, i, 0, call(i, rows, x, memory), memory.written_delta(i), dx, memory, context))
+        --i;                          // the activation's delta is the one of the layer below it
+    } else if (places_[i].kept > 0) { // its sums read what backward keeps
+      layers_.visit(i, [&]<class L>(const L& layer) {
+        if constexpr (keeps_rows<L>)
+          layer.template backward<Arch>(slice(p, i), call(i, rows, x, memory),
+                                        static_cast<const T*>(memory.written_delta(i)),
+                                        static_cast<T*>(nullptr), context);
+      });
+    }
+  }
+}
+
+template <class List>
+template <class Arch, bool ByLayer, class T>
+void layer_stack<List>::squared_norms(std::size_t rows, const T* x, tape<T>& memory,
+                                      std::span<T> norms) const {
+  std::ranges::fill(ByLayer ? norms : norms.first(rows), T{});
+  std::size_t from = 0;
+  for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
+    const auto own = norms.subspan(from, rows);
+    if constexpr (in_lanes<L>) {
+      for (std::size_t b = 0; b < blocks_of(rows); ++b) {
+        alignas(64) T squares[simd::lane_block] = {};
+        simd::add_lane_squares<Arch>(places_[i].size, lane_gradients<Arch>(layer, i, b, x, memory), squares);
+        const std::size_t first = b * simd::lane_block;
+        for (std::size_t r = first; r < std::min(rows, first + simd::lane_block); ++r)
+          own[r] += squares[r - first];
+      }
+    } else {
+      layer.template add_squared_norms<Arch>(call(i, rows, x, memory),
+                                             static_cast<const T*>(memory.written_delta(i)), own);
+    }
+    if constexpr (ByLayer) from += rows;
+  });
+}
+
+template <class List>
+template <class Arch, class T>
+void layer_stack<List>::accumulate(std::size_t rows, const T* x, tape<T>& memory,
+                                   std::span<T> gradient) const {
+  for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
+    const auto own = gradient.subspan(places_[i].offset, places_[i].size);
+    if constexpr (in_lanes<L>)
+      sum_lanes<Arch>(layer, i, rows, x, memory, 0, own, simd::add{});
+    else
+      layer.template accumulate<Arch>(call(i, rows, x, memory),
+                                      static_cast<const T*>(memory.written_delta(i)), own);
+  });
+}
+
+template <class List>
+template <class Arch, class T>
+void layer_stack<List>::descend(std::size_t rows, const T* x, tape<T>& memory, T scale, std::span<T> room,
+                                std::span<T> p) const {
+  for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
+    const auto own = p.subspan(places_[i].offset, places_[i].size);
+    if constexpr (in_lanes<L>) {
+      sum_lanes<Arch>(layer, i, rows, x, memory, 0, own, simd::subtract<T>{scale});
+    } else {
+      const auto rows_of = call(i, rows, x, memory);
+      const T* const dy = memory.written_delta(i);
+      if constexpr (requires { layer.template descend<Arch>(rows_of, dy, scale, own); }) {
+        layer.template descend<Arch>(rows_of, dy, scale, own);
+      } else {
+        whole_gradient<Arch>(layer, rows_of, dy, room.first(own.size()));
+        simd::axpy<Arch>(-scale, std::span<const T>(room.first(own.size())), own);
+      }
+    }
+  });
+}
+
+template <class List>
+template <class Arch, class T>
+void layer_stack<List>::piecewise(
+    std::size_t rows, const T* x, tape<T>& memory, std::span<T> room,
+    std::type_identity_t<function_ref<void(std::size_t, std::span<T>)>> f) const {
+  for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
+    if constexpr (in_lanes<L>) {
+      for (std::size_t first = 0; first < places_[i].size; first += room.size()) {
+        const auto piece = room.first(std::min(room.size(), places_[i].size - first));
+        sum_lanes<Arch>(layer, i, rows, x, memory, first, piece, simd::write{});
+        f(places_[i].offset + first, piece);
+      }
+    } else {
+      const auto rows_of = call(i, rows, x, memory);
+      const T* const dy = memory.written_delta(i);
+      const auto shifted = [&](std::size_t offset, std::span<T> piece) {
+        f(places_[i].offset + offset, piece);
+      };
+      if constexpr (requires { layer.template piecewise<Arch>(rows_of, dy, room, shifted); }) {
+        layer.template piecewise<Arch>(rows_of, dy, room, shifted);
+      } else {
+        whole_gradient<Arch>(layer, rows_of, dy, room.first(places_[i].size));
+        shifted(0, room.first(places_[i].size));
+      }
+    }
+  });
+}
 
 /// The model, where the parameters of these layers stay on each device: a head of one's own is
 /// `keep_local(sequential{dense<43, 128>{}, relu{}, dense<128, 6>{}}, {2})`.

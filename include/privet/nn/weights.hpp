@@ -6,6 +6,7 @@
 #include <privet/core/parameters.hpp>
 #include <privet/core/safetensors.hpp>
 #include <privet/nn/describe.hpp>
+#include <privet/nn/named_network.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -36,6 +37,156 @@ std::vector<named_constant> constants_of(const Model& model) {
   return all;
 }
 
+/// Names of a model's tensors in a file: those of the model, `<layer>.<tensor>`, or others for its layers.
+struct tensor_names {
+  std::span<const named_module> modules{}; ///< by place; none: a layer's name is its number
+  std::size_t layers =
+      static_cast<std::size_t>(-1); ///< so many are read, tensors of those behind them passed over
+
+  static std::size_t layer(std::string_view name) {
+    std::size_t i = 0;
+    for (const char digit : name.substr(0, name.find('.')))
+      i = 10 * i + static_cast<std::size_t>(digit - '0');
+    return i;
+  }
+  bool reads(std::string_view name) const { return layer(name) < layers; }
+  std::string module(std::size_t i) const { return modules.empty() ? concat(i) : modules[i].name; }
+  std::string in_file(std::string_view name) const {
+    return concat(module(layer(name)), name.substr(name.find('.')));
+  }
+  /// Whether the file need not have this tensor, and zeros stand for one that it has not.
+  bool optional(std::string_view name) const {
+    return !modules.empty() && !modules[layer(name)].bias && name.ends_with(".bias");
+  }
+  /// The shape that the file has of a tensor.
+  std::vector<std::size_t> shape(const named_tensor& tensor) const {
+    const auto* const pool = pooled(tensor);
+    return pool ? std::vector<std::size_t>{tensor.shape[0], pool->file.size()} : tensor.shape;
+  }
+  const adaptive_pool* pooled(const named_tensor& tensor) const {
+    if (modules.empty() || !tensor.name.ends_with(".weight")) return nullptr;
+    const auto& module = modules[layer(tensor.name)];
+    return module.pool ? &*module.pool : nullptr;
+  }
+};
+
+/// Errors of a file that lacks a tensor of the model or has one that no layer reads: N004 and N003, with both sides.
+template <class Model>
+status same_tensors(const Model& model, const safetensors_file& file, const tensor_names& names,
+                    std::string_view place) {
+  struct wanted {
+    std::string name;
+    std::size_t layer;
+    std::vector<std::size_t> shape;
+    bool optional;
+  };
+  std::vector<wanted> all;
+  std::vector<std::string> passed; // what names of files begin or end with that nobody misses
+  for (const auto& tensor : model.tensors()) {
+    const std::size_t layer = names.layer(tensor.name);
+    if (names.reads(tensor.name))
+      all.push_back({names.in_file(tensor.name), layer, names.shape(tensor), names.optional(tensor.name)});
+    else
+      passed.push_back(names.module(layer) + '.');
+  }
+  const std::size_t tensors = all.size();
+  for (const auto& constant : constants_of(model)) {
+    if (!names.reads(constant.name)) continue;
+    const std::size_t layer = names.layer(constant.name);
+    all.push_back({names.in_file(constant.name), layer, constant.shape, false});
+    // Beside its running statistics torch writes how many batches they met.
+    passed.push_back(names.module(layer) + ".num_batches_tracked");
+  }
+  const tensor_entry* extra = nullptr;
+  for (const auto& entry : file.entries()) {
+    const std::string_view name = entry.name;
+    if (!name.starts_with("privet.") && std::ranges::find(all, name, &wanted::name) == all.end() &&
+        std::ranges::none_of(passed, [&](const std::string& p) {
+          return p.ends_with('.') ? name.starts_with(p) : name == p;
+        })) {
+      extra = &entry;
+      break;
+    }
+  }
+  for (const auto& w : all)
+    if (!w.optional && !file.find(w.name))
+      return extra ? error::of(fault::format, place, ": no tensor ", in_quotes(w.name), ", which layer ",
+                               w.layer, " reads as ", shape_text(w.shape), "; no layer reads its tensor ",
+                               in_quotes(extra->name), ' ', shape_text(extra->shape))
+                   : error::of(fault::format, place, ": no tensor ", in_quotes(w.name), ", which layer ",
+                               w.layer, " reads as ", shape_text(w.shape));
+  if (extra)
+    return error::of(fault::shape, place, ": no layer reads tensor ", in_quotes(extra->name), ' ',
+                     shape_text(extra->shape), "; the model reads ", tensors, " tensors, ",
+                     in_quotes(all.empty() ? "none" : all[0].name), " to ",
+                     in_quotes(tensors == 0 ? "none" : all[tensors - 1].name));
+  return nothing{};
+}
+
+/// What a dense layer makes of an adaptive average pool and the weight (outs, pool.file) behind it: (outs, pool.own).
+template <class T>
+std::vector<T> through_pool(const adaptive_pool& pool, std::size_t outs, const std::vector<T>& behind) {
+  // Cell u of `to` is the mean over the cells from floor(u from / to) up to ceil((u + 1) from / to) of `from`.
+  const auto share = [](std::size_t u, std::size_t to, std::size_t i, std::size_t from) {
+    const std::size_t first = u * from / to, last = ((u + 1) * from + to - 1) / to;
+    return i >= first && i < last ? 1.0 / static_cast<double>(last - first) : 0.0;
+  };
+  const image &file = pool.file, &own = pool.own;
+  std::vector<T> weights(outs * own.size());
+  for (std::size_t k = 0; k < outs * own.channels; ++k)
+    for (std::size_t i = 0; i < own.height; ++i)
+      for (std::size_t j = 0; j < own.width; ++j) {
+        double sum = 0;
+        for (std::size_t u = 0; u < file.height; ++u)
+          for (std::size_t v = 0; v < file.width; ++v)
+            sum += share(u, file.height, i, own.height) * share(v, file.width, j, own.width) *
+                   static_cast<double>(behind[k * file.pixels() + u * file.width + v]);
+        weights[k * own.pixels() + i * own.width + j] = static_cast<T>(sum);
+      }
+  return weights;
+}
+
+/// Fills `p` from the file. Errors as `read_weights`.
+template <class T, class Model>
+status read_tensors(const Model& model, const safetensors_file& file, const tensor_names& names,
+                    std::string_view place, parameters<T>& p) {
+  if (const auto same = same_tensors(model, file, names, place); !same) return same.error();
+  for (const auto& tensor : model.tensors()) {
+    if (!names.reads(tensor.name)) continue;
+    const std::string name = names.in_file(tensor.name);
+    const auto* const entry = file.find(name);
+    T* const to = p.trained().data() + tensor.offset;
+    if (!entry) { // it is optional: torch's convolution has no bias in front of a norm
+      std::fill_n(to, tensor.size, T{});
+      continue;
+    }
+    const auto expected = names.shape(tensor);
+    if (entry->shape != expected)
+      return error::of(fault::shape, place, ": tensor ", in_quotes(name), " is ", shape_text(entry->shape),
+                       ", expected ", shape_text(expected));
+    if (entry->type != dtype_of<T>() && entry->type != dtype::f16 && entry->type != dtype::bf16)
+      return error::of(fault::shape, place, ": tensor ", in_quotes(name), " is ", name_of(entry->type),
+                       ", expected ", name_of(dtype_of<T>()));
+    std::size_t count = 1;
+    for (const std::size_t side : expected) count *= side;
+    std::vector<T> values(count);
+    if (const auto copied = copy_numbers(*entry, std::span<T>(values)); !copied) return copied.error();
+    if (const auto* const pool = names.pooled(tensor)) values = through_pool(*pool, expected[0], values);
+    tensor.to_memory(values.data(), to);
+  }
+  for (const auto& constant : constants_of(model)) {
+    if (!names.reads(constant.name)) continue;
+    const std::string name = names.in_file(constant.name);
+    const auto* const entry = file.find(name);
+    std::vector<float> values(constant.values.size());
+    if (const auto copied = copy_numbers(*entry, std::span<float>(values)); !copied) return copied.error();
+    if (values != constant.values)
+      return error::of(fault::shape, place, ": tensor ", in_quotes(name),
+                       " holds other numbers than the model, which with_statistics(model, file) takes over");
+  }
+  return nothing{};
+}
+
 } // namespace detail
 
 /// The file's bytes. Names are `<layer>.weight` (out, in) and `<layer>.bias` (out); the metadata
@@ -62,48 +213,14 @@ std::vector<std::byte> write_weights(const Model& model, const parameters<T>& p,
   return write_safetensors(entries, metadata);
 }
 
-/// Reads the weights of `model`, of T or in 16 bits (F16, BF16); tensors whose names start with "privet." are none. Errors: N003 for a tensor of
-/// another shape or type and for one that the model does not have, N004 for a missing one.
+/// Reads the weights of `model`, of T or in 16 bits (F16, BF16); tensors whose names start with "privet." are none.
+/// Errors, each with what the file has and what the model reads: N003 for a tensor of another shape or type and for one
+/// that no layer reads, N004 for a missing one.
 template <class T, class Model>
 result<parameters<T>> read_weights(const Model& model, const safetensors_file& file,
                                    std::string_view place = "weights") {
   auto p = model.template make_parameters<T>();
-  const auto tensors = model.tensors();
-  const auto constants = detail::constants_of(model);
-  // Beside its running statistics torch writes how many batches they met.
-  const auto is_of = [&](std::string_view name, const named_constant& constant) {
-    const std::string_view layer(constant.name.data(), constant.name.find('.') + 1);
-    return name == constant.name ||
-           (name.starts_with(layer) && name.substr(layer.size()) == "num_batches_tracked");
-  };
-  for (const auto& entry : file.entries())
-    if (!entry.name.starts_with("privet.") &&
-        std::ranges::none_of(tensors, [&](const auto& tensor) { return tensor.name == entry.name; }) &&
-        std::ranges::none_of(constants, [&](const auto& constant) { return is_of(entry.name, constant); }))
-      return error::of(fault::shape, place, ": tensor ", in_quotes(entry.name),
-                       " belongs to another network than this one of ", tensors.size(), " tensors");
-  for (const auto& tensor : tensors) {
-    const auto* const entry = file.find(tensor.name);
-    if (!entry) return error::of(fault::format, place, ": no tensor ", in_quotes(tensor.name));
-    if (entry->shape != tensor.shape)
-      return error::of(fault::shape, place, ": tensor ", in_quotes(tensor.name), " is ",
-                       shape_text(entry->shape), ", expected ", shape_text(tensor.shape));
-    if (entry->type != dtype_of<T>() && entry->type != dtype::f16 && entry->type != dtype::bf16)
-      return error::of(fault::shape, place, ": tensor ", in_quotes(tensor.name), " is ", name_of(entry->type),
-                       ", expected ", name_of(dtype_of<T>()));
-    std::vector<T> values(tensor.size);
-    if (const auto copied = copy_numbers(*entry, std::span<T>(values)); !copied) return copied.error();
-    tensor.to_memory(values.data(), p.trained().data() + tensor.offset);
-  }
-  for (const auto& constant : constants) {
-    const auto* const entry = file.find(constant.name);
-    if (!entry) return error::of(fault::format, place, ": no tensor ", in_quotes(constant.name));
-    std::vector<float> values(constant.values.size());
-    if (const auto copied = copy_numbers(*entry, std::span<float>(values)); !copied) return copied.error();
-    if (values != constant.values)
-      return error::of(fault::shape, place, ": tensor ", in_quotes(constant.name),
-                       " holds other numbers than the model, which with_statistics(model, file) takes over");
-  }
+  if (const auto read = detail::read_tensors(model, file, {}, place, p); !read) return read.error();
   return p;
 }
 
@@ -132,30 +249,34 @@ inline result<running_statistics> read_statistics(const safetensors_file& file, 
   return read;
 }
 
-/// The model with the running statistics of the file in place of its own, layer by layer.
-///
-///   const network pretrained = with_statistics(model, file).value();
-///   const auto p = read_weights<float>(pretrained, file).value();
-///
-/// Errors   as `read_statistics`; N003 for another number of channels
-/// Privacy  statistics are not noised: those of a file are as public as the file
+/// A model as it comes with weights of somebody else: statistics of normalisation are in it, weights beside it.
+template <class T = float>
+struct pretrained {
+  network model;
+  parameters<T> weights;
+};
+
+namespace detail {
+
 template <class List>
 result<network> with_statistics(const layer_stack<List>& model, const safetensors_file& file,
-                                std::string_view place = "weights") {
+                                const tensor_names& names, std::string_view place) {
   std::vector<any_layer> layers;
   std::vector<std::size_t> local;
   status faultless = nothing{};
   model.layers().for_each([&](const auto& given) {
-    any_layer layer = detail::erase(given);
-    if (model.is_local(layers.size())) local.push_back(layers.size());
-    if (auto* const frozen = std::get_if<frozen_batch_norm<>>(&layer); frozen && faultless) {
-      auto read = read_statistics(file, concat(layers.size()), place);
+    any_layer layer = erase(given);
+    const std::size_t i = layers.size();
+    if (model.is_local(i)) local.push_back(i);
+    if (auto* const frozen = std::get_if<frozen_batch_norm<>>(&layer);
+        frozen && faultless && i < names.layers) {
+      auto read = read_statistics(file, names.module(i), place);
       const std::size_t channels = image(frozen->in).channels;
       if (!read)
         faultless = read.error();
       else if (read->mean.size() != channels)
         faultless =
-            error::of(fault::shape, place, ": tensor ", in_quotes(concat(layers.size(), ".running_mean")),
+            error::of(fault::shape, place, ": tensor ", in_quotes(concat(names.module(i), ".running_mean")),
                       " is of ", read->mean.size(), " channels, expected ", channels);
       else
         frozen->statistics = std::make_shared<const running_statistics>(std::move(*read));
@@ -166,6 +287,67 @@ result<network> with_statistics(const layer_stack<List>& model, const safetensor
   network changed(std::move(layers));
   changed.keep_local(local);
   return changed;
+}
+
+/// Statistics into the model, weights into `p`.
+template <class T>
+result<pretrained<T>> read_pretrained(const named_network& named, const safetensors_file& file,
+                                      const tensor_names& names, parameters<T> p, std::string_view place) {
+  if (const auto same = same_tensors(named.model, file, names, place); !same) return same.error();
+  auto model = with_statistics(named.model, file, names, place);
+  if (!model) return model.error();
+  if (const auto read = read_tensors(*model, file, names, place, p); !read) return read.error();
+  return pretrained<T>{std::move(*model), std::move(p)};
+}
+
+} // namespace detail
+
+/// The model with the running statistics of the file in place of its own, layer by layer.
+///
+///   const network pretrained = with_statistics(model, file).value();
+///   const auto p = read_weights<float>(pretrained, file).value();
+///
+/// Errors   as `read_statistics`; N003 for another number of channels
+/// Privacy  statistics are not noised: those of a file are as public as the file
+template <class List>
+result<network> with_statistics(const layer_stack<List>& model, const safetensors_file& file,
+                                std::string_view place = "weights") {
+  return detail::with_statistics(model, file, {}, place);
+}
+
+/// The last layers with parameters are not read but stay as in `weights`, for classes of one's own:
+/// `new_head<float>{initialise(vgg.model, 7)}`. Tensors that the file has of them are passed over.
+template <class T = float>
+struct new_head {
+  parameters<T> weights;
+  std::size_t layers = 1; ///< with parameters
+};
+
+/// Reads a file whose tensors are named by another program, as torchvision names those of `vgg16` and `resnet18`.
+///
+///   const auto resnet = resnet18(image{3, 224, 224}, 1000);
+///   const auto imagenet = read_pretrained<float>(resnet, load_safetensors("resnet18.safetensors").value()).value();
+///
+/// Biases   of a layer that has one here and none there are zero where the file has none
+/// Errors   as `read_weights` and `read_statistics`; N003 for a head of another model
+/// Privacy  weights are as public as the data that they were trained on
+/// Test     tests/nn/named_network.test.cpp, against PyTorch
+template <class T>
+result<pretrained<T>> read_pretrained(const named_network& named, const safetensors_file& file,
+                                      std::string_view place = "weights") {
+  return detail::read_pretrained(named, file, {named.modules}, named.model.template make_parameters<T>(),
+                                 place);
+}
+template <class T>
+result<pretrained<T>> read_pretrained(const named_network& named, const safetensors_file& file,
+                                      new_head<T> head, std::string_view place = "weights") {
+  const auto parametric = named.parametric_layers();
+  if (head.layers == 0 || head.layers > parametric.size() || head.weights.sizes() != named.model.sizes())
+    return error::of(fault::shape, place, ": a new head of ", head.layers, " layers and ",
+                     head.weights.trained().size(), " parameters for a model of ", parametric.size(),
+                     " layers with parameters and ", named.model.sizes().shared + named.model.sizes().local);
+  return detail::read_pretrained(named, file, {named.modules, parametric[parametric.size() - head.layers]},
+                                 std::move(head.weights), place);
 }
 
 } // namespace privet

@@ -61,13 +61,16 @@ namespace detail {
 inline constexpr std::size_t evaluation_chunk = 256;
 }
 
-/// Calls `f(first_row, rows, outputs)` for chunks of rows, outputs (rows, out_width).
+/// Calls `f(first_row, rows, outputs)` for chunks of rows, outputs (rows, out_width). A chunk has 256 rows, or 16 and as
+/// many more as take no more than 256 MiB.
 template <class Arch = simd::default_arch, class Model, class T, class F>
 void for_each_output(const Model& model, const parameters<T>& p, rows_view<T> rows, F&& f) {
   require(rows.columns == model.in_width(), fault::shape, "the model reads rows ", model.in_width(),
           " wide, got ", rows.columns);
-  constexpr std::size_t chunk = detail::evaluation_chunk;
-  auto memory = model.template make_tape<T>(std::min(chunk, rows.rows));
+  const std::size_t chunk = model.template rows_within<T>(
+      usual_tape_bytes, std::min(detail::evaluation_chunk, std::max<std::size_t>(rows.rows, 1)),
+      passes::forward);
+  auto memory = model.template make_tape<T>(chunk, passes::forward);
   for (std::size_t first = 0; first < rows.rows; first += chunk) {
     const std::size_t n = std::min(chunk, rows.rows - first);
     model.template forward<Arch>(p.trained(), n, rows.data + first * rows.columns, memory);

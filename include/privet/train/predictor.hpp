@@ -17,7 +17,7 @@ class predictor {
  public:
   /// Keeps copies. Throws N003 for parameters of another model.
   predictor(const Model& model, const parameters<T>& p)
-      : model_(model), parameters_(p), memory_(model_.template make_tape<T>(1)) {
+      : model_(model), parameters_(p), memory_(model_.template make_tape<T>(1, passes::forward)) {
     require(p.trained().size() == model.sizes().shared + model.sizes().local, fault::shape, "the model has ",
             model.sizes().shared + model.sizes().local, " parameters, got ", p.trained().size());
   }

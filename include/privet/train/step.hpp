@@ -54,6 +54,8 @@ void descend(const Chain& steps, std::span<T> step, std::size_t offset, chain_st
 /// Runs batches of any size through a model in chunks that stay in cache, and applies a chain to
 /// the sum of their gradients. Allocates when it is made, never in a step.
 ///
+/// Chunk     320 rows unless stated; fewer, whole blocks of 16, where those behind the first would take more than
+///           256 MiB; always 320 of a model that normalises over them
 /// Sum       per-example gradients are added in batch order, those of dense layers whatever the chunk size
 /// Fusion    a batch that fits in one chunk never has its gradient in memory as a whole: plain
 ///           descent happens in the registers that hold the sum, other chains run on pieces in L1
@@ -97,7 +99,9 @@ class training_step {
   using value_type = T;
   using arch_type = Arch;
 
-  training_step(const Model& model, LossType loss, Steps steps, std::size_t chunk = 320)
+  training_step(const Model& model, LossType loss, Steps steps)
+      : training_step(model, std::move(loss), std::move(steps), usual_chunk(model)) {}
+  training_step(const Model& model, LossType loss, Steps steps, std::size_t chunk)
       : model_(model),
         loss_(std::move(loss)),
         chain_(std::move(steps)),
@@ -110,6 +114,12 @@ class training_step {
         piece_(std::min(gradient_.size(), std::max(model_.piece_size(), piece_in_cache))),
         room_(Chain::mechanisms > 0 ? piece_ : 0) {
     require(chunk > 0, fault::argument, "training_step: chunks of 0 rows");
+  }
+
+  /// Rows at a time, where nobody states them.
+  static std::size_t usual_chunk(const Model& model) {
+    constexpr std::size_t most = 320;
+    return Model::mixes_in_training ? most : model.template rows_within<T>(usual_tape_bytes, most);
   }
 
   const Model& model() const noexcept { return model_; }
