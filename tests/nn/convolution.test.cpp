@@ -1,7 +1,6 @@
 #include "fixtures/convolutions.hpp"
 #include "support/catch.hpp"
-#include "support/finite_differences.hpp"
-#include "support/linear_loss.hpp"
+#include "support/layer_laws.hpp"
 #include "support/torch.hpp"
 
 #include <privet/nn/losses.hpp>
@@ -43,96 +42,23 @@ network strided() {
                   conv2d<>{image{3, 3, 2}, 4, window{2, 2}}});
 }
 
-template <class Model>
-void check_gradient(const Model& model) {
-  setting s(model);
-  const auto g = s.gradient();
-  for (std::size_t i = 0; i < g.size(); ++i) {
-    const double numeric = test::derivative(
-        s.p.trained()[i], [&] { return s.value(); }, 1e-4);
-    INFO("parameter " << i << ": " << g[i] << " against " << numeric);
-    REQUIRE(test::relative_error(g[i], numeric) < 1e-6);
-  }
-}
-
 } // namespace
 
 TEST_CASE("convolutions and pools: gradients agree with finite differences in double") {
-  check_gradient(mixed());
-  check_gradient(strided());
+  test::check_gradient(setting(mixed()));
+  test::check_gradient(setting(strided()));
 }
 
 TEST_CASE("convolutions: each example's norm and gradient are those of a batch of one, to the bit") {
   for (const network& model : {mixed(), strided()}) {
     setting s(model, 21);
     s.context.mode = mode::inference; // dropout's coins belong to places in the batch
-    s.backward();
-    const auto norms = s.norms();
-    const std::vector<double> outputs(s.output().begin(), s.output().end());
-    std::vector<double> expected(s.p.trained().size());
-    const std::size_t in = model.in_width(), out = model.out_width();
-    for (std::size_t r = 0; r < s.rows; ++r) {
-      setting one(model, 1);
-      one.context.mode = mode::inference;
-      std::copy_n(s.x.begin() + static_cast<std::ptrdiff_t>(r * in), in, one.x.begin());
-      std::copy_n(s.form.begin() + static_cast<std::ptrdiff_t>(r * out), out, one.form.begin());
-      const auto g = one.gradient();
-      CHECK(std::equal(one.output().begin(), one.output().end(),
-                       outputs.begin() + static_cast<std::ptrdiff_t>(r * out)));
-      CHECK(one.norms()[0] == norms[r]);
-      double norm = 0;
-      for (std::size_t i = 0; i < g.size(); ++i) norm += g[i] * g[i], expected[i] += g[i];
-      CHECK(norms[r] == Approx(norm).epsilon(1e-12));
-    }
-    const auto g = s.sum();
-    for (std::size_t i = 0; i < g.size(); ++i) REQUIRE(test::relative_error(g[i], expected[i]) < 1e-12);
+    test::check_examples(s);
   }
 }
 
 TEST_CASE("convolutions: weighed sums, whole, in pieces and as a descent, and masked examples") {
-  const network model = strided();
-  const auto coefficients = [] {
-    auto c = normals(21, 7);
-    c[3] = c[17] = 0;
-    return c;
-  }();
-  setting s(model, 21);
-  std::vector<double> expected(s.p.trained().size());
-  for (std::size_t r = 0; r < s.rows; ++r) {
-    setting one(s);
-    for (std::size_t i = 0; i < s.form.size(); ++i)
-      if (i / model.out_width() != r) one.form[i] = 0;
-    const auto g = one.gradient();
-    for (std::size_t i = 0; i < g.size(); ++i) expected[i] += coefficients[r] * g[i];
-  }
-  const auto weighed = [&](setting<network>& of) {
-    of.backward();
-    of.model.weigh(of.rows, of.x.data(), of.memory, std::span<const double>(coefficients));
-    return of.sum();
-  };
-  const auto g = weighed(s);
-  for (std::size_t i = 0; i < g.size(); ++i) REQUIRE(test::relative_error(g[i], expected[i]) < 1e-12);
-
-  for (const std::size_t room : {model.piece_size(), std::size_t{17}, g.size()}) {
-    std::vector<double> pieces(g.size()), space(room);
-    model.piecewise(s.rows, s.x.data(), s.memory, std::span<double>(space),
-                    [&](std::size_t offset, std::span<double> piece) {
-                      std::ranges::copy(piece, pieces.begin() + static_cast<std::ptrdiff_t>(offset));
-                    });
-    CHECK(pieces == g);
-  }
-  std::vector<double> moved(g.size()), space(g.size());
-  model.descend(s.rows, s.x.data(), s.memory, 0.5, std::span<double>(space), std::span<double>(moved));
-  for (std::size_t i = 0; i < g.size(); ++i) CHECK(moved[i] == Approx(-0.5 * g[i]));
-
-  setting poisoned(model, 21);
-  for (const std::size_t r : {3u, 17u}) {
-    poisoned.x[r * model.in_width() + 5] = std::numeric_limits<double>::quiet_NaN();
-    poisoned.x[r * model.in_width() + 30] = std::numeric_limits<double>::infinity();
-  }
-  poisoned.backward();
-  CHECK_FALSE(std::isfinite(poisoned.norms()[3]));
-  CHECK(weighed(poisoned) == g);
+  for (const network& model : {mixed(), strided()}) test::check_weighed(setting(model, 21));
 }
 
 TEST_CASE("convolutions: what does not fit into memory is made twice, to the same bits") {

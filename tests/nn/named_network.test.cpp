@@ -2,6 +2,7 @@
 #include "support/catch.hpp"
 #include "support/numbers.hpp"
 
+#include <privet/nn/frozen_body.hpp>
 #include <privet/nn/losses.hpp>
 #include <privet/nn/resnet18.hpp>
 #include <privet/nn/vgg.hpp>
@@ -286,4 +287,26 @@ TEST_CASE("read_pretrained: a new head stays as it is, and only when it is asked
     REQUIRE_FALSE(wrong);
     CHECK(wrong.error().message.starts_with("[N003 shape] file: a new head of "));
   }
+}
+
+TEST_CASE("read_pretrained: body and head are one file again, statistics and all") {
+  const auto named = resnet18(image{3, 32, 32}, classes, {.divisor = 8});
+  const state<float> numbers(torch::resnet18_names, torch::resnet18_shapes);
+  const auto read = read_pretrained<float>(named, numbers.file()).value();
+  auto parts = freeze_all_but(read.model, read.weights, 1);
+  CHECK(parts.head.sizes().shared == 65 * classes);
+  for (auto& w : parts.head_weights.trained()) w = 2;
+  const network whole = parts.whole();
+  const auto p = parts.join(parts.head_weights);
+  const auto file = read_safetensors(write_weights(whole, p)).value();
+  const auto again = read_network(parse_json(file.metadata().at("privet.network")).value()).value();
+  CHECK(json_text(describe(again)) == json_text(describe(read.model)));
+  const auto back = read_weights<float>(again, file).value();
+  CHECK(std::ranges::equal(back.trained(), p.trained()));
+  const std::size_t body = parts.body.layers().sizes().shared;
+  CHECK(std::ranges::equal(back.trained().first(body), read.weights.trained().first(body)));
+  CHECK(std::ranges::all_of(back.trained().subspan(body), [](float w) { return w == 2; }));
+  // Where a block of ResNet-18 may be cut: in front of it.
+  CHECK_THROWS_AS(freeze_all_but(read.model, read.weights, 2), exception);
+  CHECK(freeze_all_but(read.model, read.weights, 5).head.depth() == 10);
 }

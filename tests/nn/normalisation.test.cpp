@@ -1,7 +1,6 @@
 #include "fixtures/normalisation.hpp"
 #include "support/catch.hpp"
-#include "support/finite_differences.hpp"
-#include "support/linear_loss.hpp"
+#include "support/layer_laws.hpp"
 #include "support/numbers.hpp"
 #include "support/torch.hpp"
 
@@ -83,18 +82,6 @@ auto mixed_features() {
                     dense<>{3, 4}};
 }
 
-template <class Model>
-void check_gradient(const Model& model) {
-  setting s(model);
-  const auto g = s.gradient();
-  for (std::size_t i = 0; i < g.size(); ++i) {
-    const double numeric = test::derivative(
-        s.p.trained()[i], [&] { return s.value(); }, 1e-4);
-    INFO("parameter " << i << ": " << g[i] << " against " << numeric);
-    REQUIRE(test::relative_error(g[i], numeric) < 1e-6);
-  }
-}
-
 template <class T>
 void check_close(const char* what, std::span<const T> got, std::span<const double> expected,
                  double tolerance) {
@@ -110,73 +97,20 @@ void check_close(const char* what, std::span<const T> got, std::span<const doubl
 } // namespace
 
 TEST_CASE("normalising layers: gradients agree with finite differences in double") {
-  check_gradient(in_groups());
-  check_gradient(in_rows());
-  check_gradient(frozen_batches());
-  check_gradient(mixed_batches());
-  check_gradient(mixed_features());
+  test::check_gradient(setting(in_groups()));
+  test::check_gradient(setting(in_rows()));
+  test::check_gradient(setting(frozen_batches()));
+  test::check_gradient(setting(mixed_batches()));
+  test::check_gradient(setting(mixed_features()));
 }
 
 TEST_CASE("normalising layers: each example's norm and gradient are those of a batch of one, to the bit") {
-  for (const network& model : {in_groups(), in_rows(), frozen_batches()}) {
-    setting s(model, 21);
-    s.backward();
-    const auto norms = s.norms();
-    const std::vector<double> outputs(s.output().begin(), s.output().end());
-    std::vector<double> expected(s.p.trained().size());
-    const std::size_t in = model.in_width(), out = model.out_width();
-    for (std::size_t r = 0; r < s.rows; ++r) {
-      setting one(model, 1);
-      std::copy_n(s.x.begin() + static_cast<std::ptrdiff_t>(r * in), in, one.x.begin());
-      std::copy_n(s.form.begin() + static_cast<std::ptrdiff_t>(r * out), out, one.form.begin());
-      const auto g = one.gradient();
-      CHECK(std::equal(one.output().begin(), one.output().end(),
-                       outputs.begin() + static_cast<std::ptrdiff_t>(r * out)));
-      CHECK(one.norms()[0] == norms[r]);
-      double norm = 0;
-      for (std::size_t i = 0; i < g.size(); ++i) norm += g[i] * g[i], expected[i] += g[i];
-      CHECK(norms[r] == Approx(norm).epsilon(1e-12));
-    }
-    const auto g = s.sum();
-    for (std::size_t i = 0; i < g.size(); ++i) REQUIRE(test::relative_error(g[i], expected[i]) < 1e-12);
-  }
+  for (const network& model : {in_groups(), in_rows(), frozen_batches()})
+    test::check_examples(setting(model, 21));
 }
 
 TEST_CASE("normalising layers: weighed sums, whole, in pieces and as a descent, and masked examples") {
-  for (const network& model : {in_groups(), in_rows()}) {
-    auto coefficients = normals(21, 7);
-    coefficients[3] = coefficients[17] = 0;
-    const auto weighed = [&](setting<network>& of) {
-      of.backward();
-      of.model.weigh(of.rows, of.x.data(), of.memory, std::span<const double>(coefficients));
-      return of.sum();
-    };
-    setting s(model, 21);
-    const auto g = weighed(s);
-    setting scaled(model, 21); // the loss is linear in its form
-    for (std::size_t i = 0; i < scaled.form.size(); ++i)
-      scaled.form[i] *= coefficients[i / model.out_width()];
-    const auto expected = scaled.gradient();
-    for (std::size_t i = 0; i < g.size(); ++i) REQUIRE(test::relative_error(g[i], expected[i]) < 1e-12);
-
-    std::vector<double> pieces(g.size()), space(g.size()), moved(g.size());
-    model.piecewise(s.rows, s.x.data(), s.memory, std::span<double>(space),
-                    [&](std::size_t offset, std::span<double> piece) {
-                      std::ranges::copy(piece, pieces.begin() + static_cast<std::ptrdiff_t>(offset));
-                    });
-    CHECK(pieces == g);
-    model.descend(s.rows, s.x.data(), s.memory, 0.5, std::span<double>(space), std::span<double>(moved));
-    for (std::size_t i = 0; i < g.size(); ++i) CHECK(moved[i] == Approx(-0.5 * g[i]));
-
-    setting poisoned(model, 21);
-    for (const std::size_t r : {3u, 17u}) {
-      poisoned.x[r * model.in_width() + 5] = std::numeric_limits<double>::quiet_NaN();
-      poisoned.x[r * model.in_width() + 6] = std::numeric_limits<double>::infinity();
-    }
-    poisoned.backward();
-    CHECK_FALSE(std::isfinite(poisoned.norms()[3]));
-    CHECK(weighed(poisoned) == g);
-  }
+  for (const network& model : {in_groups(), in_rows()}) test::check_weighed(setting(model, 21));
 }
 
 TEST_CASE("normalising layers: static and run-time shapes give the same bits") {

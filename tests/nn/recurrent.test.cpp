@@ -1,7 +1,6 @@
 #include "fixtures/recurrent.hpp"
 #include "support/catch.hpp"
-#include "support/finite_differences.hpp"
-#include "support/linear_loss.hpp"
+#include "support/layer_laws.hpp"
 #include "support/numbers.hpp"
 #include "support/torch.hpp"
 
@@ -61,87 +60,15 @@ std::vector<network> all_models() { return {of_lstms(), of_grus(), of_many_steps
 } // namespace
 
 TEST_CASE("recurrent layers: gradients agree with finite differences in double") {
-  for (const network& model : all_models()) {
-    auto s = set(model, 3);
-    const auto g = s.gradient();
-    for (std::size_t i = 0; i < g.size(); ++i) {
-      const double numeric = test::derivative(
-          s.p.trained()[i], [&] { return s.value(); }, 1e-4);
-      INFO("parameter " << i << ": " << g[i] << " against " << numeric);
-      REQUIRE(test::relative_error(g[i], numeric) < 1e-6);
-    }
-  }
+  for (const network& model : all_models()) test::check_gradient(set(model, 3));
 }
 
 TEST_CASE("recurrent layers: each example's norm and gradient are those of a batch of one, to the bit") {
-  for (const network& model : all_models()) {
-    auto s = set(model, 19);
-    s.backward();
-    const auto norms = s.norms();
-    const std::vector<double> outputs(s.output().begin(), s.output().end());
-    std::vector<double> expected(s.p.trained().size());
-    const std::size_t in = model.in_width(), out = model.out_width();
-    for (std::size_t r = 0; r < s.rows; ++r) {
-      setting one(model, 1);
-      std::copy_n(s.x.begin() + static_cast<std::ptrdiff_t>(r * in), in, one.x.begin());
-      std::copy_n(s.form.begin() + static_cast<std::ptrdiff_t>(r * out), out, one.form.begin());
-      const auto g = one.gradient();
-      CHECK(std::equal(one.output().begin(), one.output().end(),
-                       outputs.begin() + static_cast<std::ptrdiff_t>(r * out)));
-      CHECK(one.norms()[0] == norms[r]);
-      double norm = 0;
-      for (std::size_t i = 0; i < g.size(); ++i) norm += g[i] * g[i], expected[i] += g[i];
-      CHECK(norms[r] == Approx(norm).epsilon(1e-12));
-    }
-    const auto g = s.sum();
-    for (std::size_t i = 0; i < g.size(); ++i) REQUIRE(test::relative_error(g[i], expected[i]) < 1e-12);
-  }
+  for (const network& model : all_models()) test::check_examples(set(model, 19));
 }
 
 TEST_CASE("recurrent layers: weighed sums, whole, in pieces and as a descent, and masked examples") {
-  for (const network& model : all_models()) {
-    auto coefficients = normals(21, 7);
-    coefficients[3] = coefficients[17] = 0;
-    const auto weighed = [&](setting<network>& of) {
-      of.backward();
-      of.model.weigh(of.rows, of.x.data(), of.memory, std::span<const double>(coefficients));
-      return of.sum();
-    };
-    auto s = set(model, 21);
-    const auto g = weighed(s);
-    auto scaled = set(model, 21); // the loss is linear in its form
-    for (std::size_t i = 0; i < scaled.form.size(); ++i)
-      scaled.form[i] *= coefficients[i / model.out_width()];
-    const auto expected = scaled.gradient();
-    for (std::size_t i = 0; i < g.size(); ++i) REQUIRE(test::relative_error(g[i], expected[i]) < 1e-11);
-
-    std::vector<double> pieces(g.size()), space(g.size()), moved(g.size());
-    model.piecewise(s.rows, s.x.data(), s.memory, std::span<double>(space),
-                    [&](std::size_t offset, std::span<double> piece) {
-                      std::ranges::copy(piece, pieces.begin() + static_cast<std::ptrdiff_t>(offset));
-                    });
-    CHECK(pieces == g);
-    model.descend(s.rows, s.x.data(), s.memory, 0.5, std::span<double>(space), std::span<double>(moved));
-    for (std::size_t i = 0; i < g.size(); ++i) CHECK(moved[i] == Approx(-0.5 * g[i]));
-
-    s.model.weigh(s.rows, s.x.data(), s.memory, std::span<const double>(coefficients)); // and once more
-    auto twice = set(model, 21);
-    for (std::size_t i = 0; i < twice.form.size(); ++i) {
-      const double c = coefficients[i / model.out_width()];
-      twice.form[i] *= c * c;
-    }
-    const auto squared = s.sum(), other = twice.gradient();
-    for (std::size_t i = 0; i < g.size(); ++i) REQUIRE(test::relative_error(squared[i], other[i]) < 1e-11);
-
-    auto poisoned = set(model, 21);
-    for (const std::size_t r : {3u, 17u}) {
-      poisoned.x[r * model.in_width() + 2] = std::numeric_limits<double>::quiet_NaN();
-      poisoned.x[r * model.in_width() + 3] = std::numeric_limits<double>::infinity();
-    }
-    poisoned.backward();
-    CHECK_FALSE(std::isfinite(poisoned.norms()[3]));
-    CHECK(weighed(poisoned) == g);
-  }
+  for (const network& model : all_models()) test::check_weighed(set(model, 21));
 }
 
 TEST_CASE("recurrent layers: a bound by layer weighs each layer by its own coefficients") {
@@ -314,7 +241,7 @@ TEST_CASE("recurrent layers: norms from products of steps are those of the gradi
       CHECK(norms[1][r] > norms[0][r] * (1 - 1e-13));
       CHECK(single[0][r] == Approx(norms[0][r]).epsilon(2e-5));
       CHECK(single[1][r] > single[0][r] * (1 - 1e-6f));
-      CHECK(single[1][r] < single[0][r] * 1.01f);
+      CHECK(single[1][r] < single[0][r] * (layer.steps > 33 ? 1.01f : 1.002f));
     }
   };
   for (const std::size_t steps : {1u, 2u, 15u, 16u, 17u, 33u, 70u}) {

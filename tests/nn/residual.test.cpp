@@ -1,7 +1,6 @@
 #include "fixtures/residual.hpp"
 #include "support/catch.hpp"
-#include "support/finite_differences.hpp"
-#include "support/linear_loss.hpp"
+#include "support/layer_laws.hpp"
 #include "support/torch.hpp"
 
 #include <privet/nn/describe.hpp>
@@ -83,67 +82,19 @@ network of_turns() {
                             tanh_layer{}, dense<>{12, 3}});
 }
 
-std::vector<double> weighed(setting<network>& s, std::span<const double> coefficients) {
-  s.backward();
-  s.model.weigh(s.rows, s.x.data(), s.memory, coefficients);
-  return s.sum();
-}
-
 } // namespace
 
 TEST_CASE("residual: gradients agree with finite differences in double") {
-  for (const network& model : {of_rows(), of_lanes(), of_both(), of_turns()}) {
-    setting s(model);
-    const auto g = s.gradient();
-    for (std::size_t i = 0; i < g.size(); ++i) {
-      const double numeric = test::derivative(
-          s.p.trained()[i], [&] { return s.value(); }, 1e-4);
-      INFO("parameter " << i << ": " << g[i] << " against " << numeric);
-      REQUIRE(test::relative_error(g[i], numeric) < 1e-6);
-    }
-  }
+  for (const network& model : {of_rows(), of_lanes(), of_both(), of_turns()})
+    test::check_gradient(setting(model));
 }
 
 TEST_CASE("residual: each example's norm and gradient are those of a batch of one") {
   for (const network& model : {of_rows(), of_lanes(), of_both(), of_turns()}) {
     setting s(model, 21);
     s.context.mode = mode::inference; // dropout's coins belong to places in the batch
-    s.backward();
-    const auto norms = s.norms();
-    const auto sum = s.sum();
-    auto coefficients = normals(21, 7);
-    coefficients[3] = coefficients[17] = 0;
-    std::vector<double> expected(sum.size()), expected_weighed(sum.size());
-    const std::size_t in = model.in_width(), out = model.out_width();
-    for (std::size_t r = 0; r < s.rows; ++r) {
-      setting one(model, 1);
-      one.context.mode = mode::inference;
-      std::copy_n(s.x.begin() + static_cast<std::ptrdiff_t>(r * in), in, one.x.begin());
-      std::copy_n(s.form.begin() + static_cast<std::ptrdiff_t>(r * out), out, one.form.begin());
-      const auto g = one.gradient();
-      double norm = 0;
-      for (std::size_t i = 0; i < g.size(); ++i) {
-        norm += g[i] * g[i];
-        expected[i] += g[i];
-        expected_weighed[i] += coefficients[r] * g[i];
-      }
-      CHECK(norms[r] == Approx(norm).epsilon(1e-12));
-      CHECK(one.norms()[0] == norms[r]);
-    }
-    for (std::size_t i = 0; i < sum.size(); ++i) REQUIRE(test::relative_error(sum[i], expected[i]) < 1e-12);
-
-    const auto g = weighed(s, coefficients);
-    for (std::size_t i = 0; i < g.size(); ++i)
-      REQUIRE(test::relative_error(g[i], expected_weighed[i]) < 1e-12);
-    setting poisoned(model, 21);
-    poisoned.context.mode = mode::inference;
-    for (const std::size_t r : {3u, 17u}) {
-      poisoned.x[r * in + 1] = std::numeric_limits<double>::quiet_NaN();
-      poisoned.x[r * in + 4] = std::numeric_limits<double>::infinity();
-    }
-    poisoned.backward();
-    CHECK_FALSE(std::isfinite(poisoned.norms()[3]));
-    CHECK(weighed(poisoned, coefficients) == g);
+    test::check_examples(s);
+    test::check_weighed(s);
   }
 }
 

@@ -20,9 +20,9 @@ struct adaptive_pool {
 
 /// What another program calls a layer.
 struct named_module {
-  std::string name;                  ///< "layer1.0.conv1"; empty of a layer without tensors
-  bool bias = true;                  ///< whether it has one there
-  std::optional<adaptive_pool> pool; ///< in front of it there, and none here
+  std::string name;                    ///< "layer1.0.conv1"; empty of a layer without tensors
+  bool bias = true;                    ///< whether it has one there
+  std::optional<adaptive_pool> pool{}; ///< in front of it there, and none here
 };
 
 /// A model and what torchvision calls its layers, for `read_pretrained` of nn/weights.hpp.

@@ -128,8 +128,8 @@ class layer_stack {
     return most + depth();
   }
 
-  /// norms[r] = squared l2 norm of the gradient of row r over all trained parameters, exact; of layers on
-  /// rows without forming any per-example gradient. Call after `backward`.
+  /// norms[r] = squared l2 norm of the gradient of row r over all trained parameters, exact; of most layers
+  /// on rows without forming any per-example gradient. Call after `backward`.
   ///
   /// ByLayer   norms[k * rows + r] is that of the k-th layer with parameters alone
   template <class Arch = simd::default_arch, bool ByLayer = false, class T>
@@ -137,8 +137,8 @@ class layer_stack {
 
   /// Multiplies the deltas of row r by coefficients[r]. A row with coefficient 0 is masked: its
   /// deltas, activations and input are replaced by zeros through a select, so that a row that
-  /// holds NaN or infinity leaves no trace in the sum. Of layers on lanes the gradients themselves are
-  /// multiplied, or replaced, where they are added up.
+  /// holds NaN or infinity leaves no trace in the sum. Of layers on lanes, and of those that
+  /// weigh, the gradients themselves are multiplied where they are added up.
   ///
   /// ByLayer   those of the k-th layer with parameters by coefficients[k * rows + r]
   /// Timing    a chunk in which some row is masked takes longer

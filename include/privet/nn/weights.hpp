@@ -123,26 +123,32 @@ status same_tensors(const Model& model, const safetensors_file& file, const tens
   return nothing{};
 }
 
-/// What a dense layer makes of an adaptive average pool and the weight (outs, pool.file) behind it: (outs, pool.own).
+/// The weight (outs, pool.file) of a dense layer behind an adaptive average pool, and that pool: (outs, pool.own).
 template <class T>
 std::vector<T> through_pool(const adaptive_pool& pool, std::size_t outs, const std::vector<T>& behind) {
   // Cell u of `to` is the mean over the cells from floor(u from / to) up to ceil((u + 1) from / to) of `from`.
-  const auto share = [](std::size_t u, std::size_t to, std::size_t i, std::size_t from) {
-    const std::size_t first = u * from / to, last = ((u + 1) * from + to - 1) / to;
-    return i >= first && i < last ? 1.0 / static_cast<double>(last - first) : 0.0;
+  const auto first = [](std::size_t u, std::size_t to, std::size_t from) { return u * from / to; };
+  const auto last = [](std::size_t u, std::size_t to, std::size_t from) {
+    return ((u + 1) * from + to - 1) / to;
   };
   const image &file = pool.file, &own = pool.own;
   std::vector<T> weights(outs * own.size());
-  for (std::size_t k = 0; k < outs * own.channels; ++k)
-    for (std::size_t i = 0; i < own.height; ++i)
-      for (std::size_t j = 0; j < own.width; ++j) {
-        double sum = 0;
-        for (std::size_t u = 0; u < file.height; ++u)
-          for (std::size_t v = 0; v < file.width; ++v)
-            sum += share(u, file.height, i, own.height) * share(v, file.width, j, own.width) *
-                   static_cast<double>(behind[k * file.pixels() + u * file.width + v]);
-        weights[k * own.pixels() + i * own.width + j] = static_cast<T>(sum);
+  std::vector<double> plane(own.pixels());
+  for (std::size_t k = 0; k < outs * own.channels; ++k) {
+    std::ranges::fill(plane, 0.0);
+    for (std::size_t u = 0; u < file.height; ++u) {
+      const std::size_t top = first(u, file.height, own.height), bottom = last(u, file.height, own.height);
+      for (std::size_t v = 0; v < file.width; ++v) {
+        const std::size_t left = first(v, file.width, own.width), right = last(v, file.width, own.width);
+        const double share = static_cast<double>(behind[k * file.pixels() + u * file.width + v]) /
+                             static_cast<double>((bottom - top) * (right - left));
+        for (std::size_t i = top; i < bottom; ++i)
+          for (std::size_t j = left; j < right; ++j) plane[i * own.width + j] += share;
       }
+    }
+    std::ranges::transform(plane, weights.begin() + static_cast<std::ptrdiff_t>(k * own.pixels()),
+                           [](double w) { return static_cast<T>(w); });
+  }
   return weights;
 }
 
