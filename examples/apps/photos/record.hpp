@@ -1,0 +1,154 @@
+#pragma once
+// What a run leaves behind: a record of every seed, and the days as a drawing.
+
+#include "study.hpp"
+
+#include <privet/core/file.hpp>
+#include <privet/core/json.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace photo_study {
+
+/// One way to go on, over all seeds.
+struct line {
+  std::string name;
+  way how;
+  std::vector<course> by_seed;
+
+  double final(std::size_t seed) const { return by_seed[seed].accuracy.back(); }
+  double mean(std::size_t day) const {
+    double sum = 0;
+    for (const auto& one : by_seed) sum += one.accuracy[day] / static_cast<double>(by_seed.size());
+    return sum;
+  }
+  double last() const { return mean(by_seed.front().accuracy.size() - 1); }
+  /// The least of how far it ends above another, over the seeds.
+  double least_above(const line& other) const {
+    double least = 1;
+    for (std::size_t i = 0; i < by_seed.size(); ++i) least = std::min(least, final(i) - other.final(i));
+    return least;
+  }
+};
+
+struct initial_line {
+  std::string optimizer;
+  double validated = 0, tested = 0; ///< means over the seeds
+};
+
+/// What all seeds have in common.
+struct facts {
+  std::string source;
+  std::vector<std::string> classes;
+  std::size_t open = 0, users_photos = 0, test = 0, columns = 0, weights = 0;
+  std::vector<std::string> chosen; ///< optimiser of the initial model, by seed
+};
+
+inline std::string record_of(const settings& s, const facts& f, const std::vector<initial_line>& initial,
+                             const std::vector<line>& lines) {
+  json first = json::array(), courses = json::array();
+  for (const auto& one : initial)
+    first.push_back({{"optimizer", one.optimizer}, {"validated", one.validated}, {"tested", one.tested}});
+  for (const auto& one : lines) {
+    json accuracy = json::array();
+    for (const auto& c : one.by_seed) accuracy.push_back(c.accuracy);
+    json entry = {{"name", one.name},
+                  {"accuracy", one.last()},
+                  {"by_seed", std::move(accuracy)},
+                  {"bytes_a_day", one.by_seed.front().bytes}};
+    if (!one.how.selection.empty()) entry["share"] = one.how.share, entry["selection"] = one.how.selection;
+    if (const auto& c = one.by_seed.front(); !c.promise.empty())
+      entry["privacy"] = {{"epsilon", c.epsilon},
+                          {"delta", s.delta},
+                          {"unit", "user"},
+                          {"noise", c.noise},
+                          {"clip", one.how.selection == "sum" ? s.sum_clip : s.clip},
+                          {"total_over_days", s.days},
+                          {"sentence", c.promise}};
+    courses.push_back(std::move(entry));
+  }
+  return json_text(json{{"data", f.source},
+                        {"classes", f.classes},
+                        {"public_photos", f.open},
+                        {"users_photos", f.users_photos},
+                        {"test_photos", f.test},
+                        {"columns", f.columns},
+                        {"weights", f.weights},
+                        {"chosen", f.chosen},
+                        {"settings",
+                         {{"seeds", s.seeds},
+                          {"public", s.open},
+                          {"held_out", s.held_out},
+                          {"users", s.users},
+                          {"partition", s.partition},
+                          {"days", s.days},
+                          {"epochs", s.epochs},
+                          {"batch", s.batch},
+                          {"lr", s.lr},
+                          {"server_momentum", s.server_momentum},
+                          {"central_lr", s.central_lr},
+                          {"cells", s.cells}}},
+                        {"initial", std::move(first)},
+                        {"lines", std::move(courses)}}) +
+         "\n";
+}
+
+/// Accuracy after each day, mean over the seeds.
+inline std::string curve_of(const settings& s, const std::vector<line>& lines) {
+  constexpr double left = 56, right = 560, top = 56, bottom = 330;
+  constexpr std::array colours = {"#6b6b6b", "#0072b2", "#56b4e9", "#009e73",
+                                  "#d55e00", "#e69f00", "#cc79a7"};
+  double low = 1, high = 0;
+  for (const auto& one : lines)
+    for (std::size_t d = 0; d <= s.days; ++d)
+      low = std::min(low, one.mean(d)), high = std::max(high, one.mean(d));
+  low = std::floor(20 * low) / 20, high = std::max(low + 0.05, std::ceil(20 * high) / 20);
+  const auto x = [&](std::size_t day) {
+    return left + (right - left) * static_cast<double>(day) / static_cast<double>(s.days);
+  };
+  const auto y = [&](double part) { return bottom - (bottom - top) * (part - low) / (high - low); };
+  std::string out = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 780 390\" font-family=\"sans-serif\" "
+      "font-size=\"13\" role=\"img\"><title>Accuracy after each day</title>"
+      "<style>svg{{background:#fff;fill:#222}}.line{{fill:none;stroke-width:2.5}}.grid{{stroke:#ccc}}"
+      "@media(prefers-color-scheme:dark){{svg{{background:#16181c;fill:#ddd}}.grid{{stroke:#444}}}}</style>\n"
+      "<text x=\"{0}\" y=\"24\" font-size=\"16\">Accuracy after each day</text>\n"
+      "<text x=\"{0}\" y=\"42\">on test photos, mean of {1} seeds</text>\n",
+      left, s.seeds);
+  const auto marks = static_cast<int>(std::lround((high - low) * 20));
+  for (int i = 0; i <= marks; ++i) {
+    const double part = low + i / 20.0;
+    out += fmt::format(
+        "<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>"
+        "<text x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5:.0f} %</text>\n",
+        left, right, y(part), left - 6, y(part) + 4, 100 * part);
+  }
+  for (std::size_t day = 0; day <= s.days; day += std::max<std::size_t>(1, s.days / 6))
+    out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", x(day), bottom + 18,
+                       day);
+  out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">day</text>\n", (left + right) / 2,
+                     bottom + 40);
+  std::vector<std::size_t> order(lines.size()); // names from the best downwards, at a distance
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::ranges::stable_sort(order, std::ranges::greater(), [&](std::size_t i) { return lines[i].last(); });
+  double below = top - 18;
+  for (const std::size_t i : order) {
+    const char* colour = colours[i % colours.size()];
+    std::string path;
+    for (std::size_t d = 0; d <= s.days; ++d)
+      path += fmt::format("{}{:.1f} {:.1f}", d ? " L" : "M", x(d), y(lines[i].mean(d)));
+    below = std::max(below + 18, y(lines[i].last()) + 4);
+    out += fmt::format(
+        "<path class=\"line\" stroke=\"{0}\" d=\"{1}\"/>"
+        "<text x=\"{2}\" y=\"{3:.1f}\" fill=\"{0}\">{4} {5:.1f} %</text>\n",
+        colour, path, right + 12, below, lines[i].name, 100 * lines[i].last());
+  }
+  return out + "</svg>\n";
+}
+
+} // namespace photo_study
