@@ -69,8 +69,8 @@ std::string refusal(const network& model, std::size_t at) {
 
 } // namespace
 
-TEMPLATE_TEST_CASE("frozen_body: a tape for forward alone is smaller and gives the same bits", "", float,
-                   double) {
+TEMPLATE_TEST_CASE("frozen_body: a tape for forward alone is smaller and gives the same bits", "[slow]",
+                   float, double) {
   const auto model = mixed();
   const auto p = random_parameters<TestType>(model);
   const auto x = test::normals<TestType>(50 * 36, 1);

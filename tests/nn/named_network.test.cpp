@@ -131,14 +131,14 @@ std::string refused(const named_network& named, const state<float>& numbers) {
 
 } // namespace
 
-TEST_CASE("resnet18: a file with torchvision's names gives torch's outputs and gradients") {
+TEST_CASE("resnet18: a file with torchvision's names gives torch's outputs and gradients", "[slow]") {
   check_equal(resnet18(image{3, 64, 48}, classes, {.divisor = 8}), torch::resnet18_names,
               torch::resnet18_shapes, torch::resnet18_outputs, torch::resnet18_norms);
   check_equal(resnet18(image{3, 33, 35}, classes, {.divisor = 16, .groups = 2}), torch::resnet18_groups_names,
               torch::resnet18_groups_shapes, torch::resnet18_groups_outputs, torch::resnet18_groups_norms);
 }
 
-TEST_CASE("vgg16: a file with torchvision's names gives torch's outputs and gradients") {
+TEST_CASE("vgg16: a file with torchvision's names gives torch's outputs and gradients", "[slow]") {
   check_equal(vgg16(image{3, 32, 32}, classes, {.divisor = 16}), torch::vgg_32_names, torch::vgg_32_shapes,
               torch::vgg_32_outputs, torch::vgg_32_norms);
   check_equal(vgg16(image{3, 96, 330}, classes, {.divisor = 16}), torch::vgg_96_names, torch::vgg_96_shapes,

@@ -98,7 +98,7 @@ TEST_CASE("residual: each example's norm and gradient are those of a batch of on
   }
 }
 
-TEST_CASE("residual: what does not fit into memory is made twice, to the same bits") {
+TEST_CASE("residual: what does not fit into memory is made twice, to the same bits", "[slow]") {
   // 3 x 3 x 80 x 80 weights of 16 examples are more than is kept.
   const network model(sequential{conv2d<>{image{1, 4, 4}, 80, window{2, 2}}, relu{},
                                  residual{conv2d<>{image{80, 3, 3}, 80, same}, relu{},
