@@ -8,12 +8,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 using namespace privet;
 namespace torch = privet::test::convolutions;
-using test::normals;
 using test::setting;
 
 static_assert(Layer<conv2d<>> && ParametricLayer<conv2d<>> && Fusing<conv2d<>> && in_lanes<conv2d<>>);

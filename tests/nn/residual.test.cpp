@@ -12,12 +12,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <vector>
 
 using namespace privet;
 namespace torch = privet::test::residual;
-using test::normals;
 using test::setting;
 
 static_assert(Layer<add_layer> && Fusing<add_layer> && Layer<branch_layer> && !Activation<add_layer>);

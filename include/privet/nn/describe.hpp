@@ -27,7 +27,6 @@ struct network_limits {
 namespace detail {
 
 inline constexpr std::size_t most_layers = 1000;
-inline constexpr std::size_t most_units = widest_layer; // of a single layer
 inline constexpr std::size_t most_lane_parameters = std::size_t{1}
                                                     << 22; // of one layer that needs them by lane
 
@@ -113,7 +112,7 @@ std::size_t products_of(const L& layer, std::size_t out) {
   }
 }
 
-/// Sizes 1 to `most_units`, exactly as many as asked for.
+/// Sizes 1 to `widest_layer`, exactly as many as asked for.
 inline result<std::vector<std::size_t>> read_sides(const json& facts, std::string_view key, std::size_t count,
                                                    const std::string& place) {
   auto sides = read_member<std::vector<std::size_t>>(facts, key, place);
@@ -121,8 +120,9 @@ inline result<std::vector<std::size_t>> read_sides(const json& facts, std::strin
   if (sides->size() != count)
     return error::of(fault::format, place, ": ", key, " has ", sides->size(), " sides, expected ", count);
   for (const std::size_t n : *sides)
-    if (n == 0 || n > most_units)
-      return error::of(fault::format, place, ": ", key, " has a side of ", n, ", expected 1 to ", most_units);
+    if (n == 0 || n > widest_layer)
+      return error::of(fault::format, place, ": ", key, " has a side of ", n, ", expected 1 to ",
+                       widest_layer);
   return sides;
 }
 
@@ -263,9 +263,9 @@ inline result<any_layer> read_layer(const json& facts, const std::string& place,
                out = read_member<std::size_t>(facts, "out", place);
     if (!in) return in.error();
     if (!out) return out.error();
-    if (*in == 0 || *out == 0 || *in > most_units || *out > most_units)
+    if (*in == 0 || *out == 0 || *in > widest_layer || *out > widest_layer)
       return error::of(fault::format, place, ": dense ", *in, " x ", *out, ", widths must be 1 to ",
-                       most_units);
+                       widest_layer);
     return any_layer(dense<>{*in, *out});
   }
   return error::of(fault::unsupported, place, ": unknown layer type ", in_quotes(*type));

@@ -290,7 +290,8 @@ void onnx_layer(const embedding<Steps, Words, Width>& layer, Graph& g) {
   const auto words = g.node("Cast", {g.flat()}, {{"to", integer_type}});
   g.put_flat(g.node("Flatten", {g.node("Gather", {g.tensor("weight"), words})}, {{"axis", 1}}), width);
 }
-/// A tensor of `Gates` parts along its first axis, those in another order. The rest of its shape is `rest`.
+/// A tensor whose first axis is one gate after another, as `parts` says, with the gates in another order; then of the
+/// shape `whole`.
 template <class Graph>
 std::string onnx_gates(Graph& g, const std::string& tensor, std::initializer_list<onnx_integer> order,
                        std::initializer_list<onnx_integer> parts, std::initializer_list<onnx_integer> whole) {

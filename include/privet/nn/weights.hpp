@@ -152,11 +152,10 @@ std::vector<T> through_pool(const adaptive_pool& pool, std::size_t outs, const s
   return weights;
 }
 
-/// Fills `p` from the file. Errors as `read_weights`.
+/// Fills `p` from a file that has the `same_tensors`. Errors as `read_weights`.
 template <class T, class Model>
 status read_tensors(const Model& model, const safetensors_file& file, const tensor_names& names,
                     std::string_view place, parameters<T>& p) {
-  if (const auto same = same_tensors(model, file, names, place); !same) return same.error();
   for (const auto& tensor : model.tensors()) {
     if (!names.reads(tensor.name)) continue;
     const std::string name = names.in_file(tensor.name);
@@ -225,6 +224,7 @@ std::vector<std::byte> write_weights(const Model& model, const parameters<T>& p,
 template <class T, class Model>
 result<parameters<T>> read_weights(const Model& model, const safetensors_file& file,
                                    std::string_view place = "weights") {
+  if (const auto same = detail::same_tensors(model, file, {}, place); !same) return same.error();
   auto p = model.template make_parameters<T>();
   if (const auto read = detail::read_tensors(model, file, {}, place, p); !read) return read.error();
   return p;
