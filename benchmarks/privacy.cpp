@@ -1,6 +1,7 @@
 // Private training steps in every form of noise, accountants, and reports of local randomisers, from the
 // source of secrets.
 
+#include "../tests/support/heap.hpp"
 #include "support/compare.hpp"
 #include "support/lenet.hpp"
 #include "support/script.hpp"
@@ -25,8 +26,10 @@
 #include <privet/train/initialise.hpp>
 #include <privet/train/step.hpp>
 
+#include <cstdio>
 #include <initializer_list>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -104,6 +107,32 @@ void steps_of(compare::table& table, const char* letter, const std::shared_ptr<s
   }
 }
 
+/// The most bytes that parameters, state and scratch take until three steps are done.
+template <class Model, class Chain>
+double memory_of(const setting<Model>& s, std::size_t batch, const Chain& steps) {
+  std::vector<std::uint32_t> rows(batch);
+  std::iota(rows.begin(), rows.end(), 0u);
+  const std::size_t before = test::heap::alive;
+  test::heap::most_alive = before;
+  training_step step(s.model, softmax_cross_entropy{}, steps);
+  auto p = initialise(s.model, 1);
+  auto state = step.init();
+  for (int i = 0; i < 3; ++i)
+    step(p, state, rows_view<float>{s.x.data(), 1024, s.model.in_width()}, s.labels.data(), rows,
+         static_cast<double>(batch));
+  return static_cast<double>(test::heap::most_alive - before);
+}
+
+template <class Model>
+void print_memory(const char* letter, std::size_t batch, const setting<Model>& s) {
+  const sgd descent{.learning_rate = 1e-4};
+  const double plain = memory_of(s, batch, chain(average_over_batch{}, descent));
+  const double with_privacy = memory_of(
+      s, batch, chain(clip_l2{.bound = 1}, average_over_batch{}, gaussian{.noise_multiplier = 1}, descent));
+  std::printf("memory of a private step %s batch %zu: %.0f KB, without privacy %.0f KB, %.3fx\n", letter,
+              batch, with_privacy / 1e3, plain / 1e3, with_privacy / plain);
+}
+
 void epsilon_of(compare::table& table, const std::string& name, double noise, double rate,
                 std::uint64_t steps) {
   table.time({.name = name}, compare::ours, [=] {
@@ -125,8 +154,8 @@ int main(int count, char** words) {
   steps_of(table, "A", a, {10, 32, 256});
   steps_of(table, "B", b, {32, 256});
   const auto lenet_model = compare::lenet();
-  steps_of(table, "LeNet", std::make_shared<setting<std::remove_const_t<decltype(lenet_model)>>>(lenet_model),
-           {64});
+  const auto lenet = std::make_shared<setting<std::remove_const_t<decltype(lenet_model)>>>(lenet_model);
+  steps_of(table, "LeNet", lenet, {64});
   epsilon_of(table, "epsilon of 2250 steps", 1.5, 0.04, 2250);
   epsilon_of(table, "epsilon of 14062 steps", 1.1, 256.0 / 60000, 14062);
   epsilon_of(table, "epsilon of 10^5 steps", 1, 1e-4, 100'000);
@@ -160,5 +189,8 @@ int main(int count, char** words) {
          [&](std::uint32_t i) { benchmark::DoNotOptimize(two_values.randomise(number(i), source)); });
   row_of(table, "piecewise",
          [&](std::uint32_t i) { benchmark::DoNotOptimize(near.randomise(number(i), source)); });
-  return table.run();
+  const int result = table.run();
+  print_memory("B", 64, *b);
+  print_memory("LeNet", 64, *lenet);
+  return result;
 }

@@ -111,7 +111,7 @@ class network final : public mlp {
     }
     if (t.lenet) {
       model_->push_back(torch::nn::Unflatten(torch::nn::UnflattenOptions(1, {1, 28, 28})));
-      for (const auto [in, out] : {std::pair{1, 6}, std::pair{6, 16}}) {
+      for (const auto& [in, out] : {std::pair{1, 6}, std::pair{6, 16}}) {
         model_->push_back(torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 5)));
         relu();
         model_->push_back(torch::nn::MaxPool2d(2));

@@ -82,16 +82,18 @@ inline double multiply_add_peak() {
   const auto keep = [](auto& value) { asm volatile("" : "+m"(value) : : "memory"); };
   keep(a);
   keep(b);
+  // One variable for each chain: the compiler keeps an array in memory.
+  const auto run = [&](auto... sum) {
+    for (std::size_t r = 0; r < rounds; ++r) ((sum = privet::simd::fma(sum, a, b)), ...);
+    (keep(sum), ...);
+  };
   double best = 1e300;
   for (std::size_t block = 0; block < blocks; ++block) {
+    const double start = cpu_seconds();
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      // Indices known at compile time: every chain stays in its register.
-      privet::simd::batch<float, arch> sum[] = {privet::simd::broadcast<arch>(static_cast<float>(I))...};
-      const double start = cpu_seconds();
-      for (std::size_t r = 0; r < rounds; ++r) ((sum[I] = privet::simd::fma(sum[I], a, b)), ...);
-      (keep(sum[I]), ...);
-      best = std::min(best, cpu_seconds() - start);
+      run(privet::simd::broadcast<arch>(static_cast<float>(I))...);
     }(std::make_index_sequence<chains>{});
+    best = std::min(best, cpu_seconds() - start);
   }
   return 2.0 * chains * rounds * privet::simd::width<float, arch> / best * 1e-9;
 }

@@ -21,6 +21,7 @@
 #include <privet/nn/named_network.hpp>
 #include <privet/nn/network.hpp>
 #include <privet/nn/onnx.hpp>
+#include <privet/nn/outputs.hpp>
 #include <privet/nn/pools.hpp>
 #include <privet/nn/recurrent.hpp>
 #include <privet/nn/residual.hpp>

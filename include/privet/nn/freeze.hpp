@@ -98,14 +98,11 @@ auto freeze(const sequential<L...>& model, const parameters<T>& p, rows_view<T> 
           " wide, got ", rows.columns);
   require(p.sizes() == model.sizes(), fault::shape, "freeze: the model has ",
           model.sizes().shared + model.sizes().local, " parameters, got ", p.trained().size());
-  std::vector<std::size_t> local;
-  for (std::size_t i = 0; i < model.depth(); ++i)
-    if (model.is_local(i)) local.push_back(i);
   std::vector<detail::moment_sums> sums(model.depth());
   const auto with = [&](auto&& each) { // a residual block is several layers of the list
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       sequential changed{each(model.layers().template get<I>(), sums[I])...};
-      changed.keep_local(local);
+      changed.keep_local(model.local_layers());
       return changed;
     }(std::make_index_sequence<std::remove_cvref_t<decltype(model.layers())>::size()>{});
   };

@@ -6,6 +6,7 @@
 #include <privet/core/parameters.hpp>
 #include <privet/core/rows_view.hpp>
 #include <privet/nn/network.hpp>
+#include <privet/nn/outputs.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -67,26 +68,20 @@ class frozen_body {
             " wide, got ", rows.columns);
     require(to.size() == rows.rows * out_width(), fault::shape, "frozen_body: ", rows.rows, " rows have ",
             rows.rows * out_width(), " features, got room for ", to.size());
-    if (rows.rows == 0) return;
-    const std::size_t workers = std::max<std::size_t>(threads, 1),
-                      chunk = layers_.template rows_within<T>(
-                          usual_tape_bytes, std::min(most_rows, (rows.rows + workers - 1) / workers),
-                          passes::forward),
-                      chunks = (rows.rows + chunk - 1) / chunk;
-    for_each_parallel(workers, workers, [&](std::size_t worker) {
-      if (worker >= chunks) return;
-      auto memory = layers_.template make_tape<T>(chunk, passes::forward);
-      for (std::size_t c = worker; c < chunks; c += workers) {
-        const std::size_t first = c * chunk, n = std::min(chunk, rows.rows - first);
-        layers_.template forward<Arch>(weights_->trained(), n, rows.data + first * rows.columns, memory);
-        std::copy_n(memory.output(layers_.depth() - 1), n * out_width(), to.data() + first * out_width());
-      }
+    threads = std::max<std::size_t>(threads, 1);
+    const std::size_t each = (rows.rows + threads - 1) / threads;
+    for_each_parallel(threads, threads, [&](std::size_t worker) {
+      const std::size_t begin = std::min(worker * each, rows.rows), count = std::min(each, rows.rows - begin);
+      if (count == 0) return;
+      for_each_output<Arch>(layers_, *weights_,
+                            rows_view<T>{rows.data + begin * rows.columns, count, rows.columns},
+                            [&](std::size_t first, std::size_t n, const T* values) {
+                              std::copy_n(values, n * out_width(), to.data() + (begin + first) * out_width());
+                            });
     });
   }
 
  private:
-  static constexpr std::size_t most_rows = 256;
-
   network layers_;
   std::shared_ptr<const parameters<T>> weights_;
 };
@@ -107,13 +102,10 @@ struct partly_frozen {
   network whole() const {
     std::vector<any_layer> layers;
     std::vector<std::size_t> local;
-    const auto take = [&](const network& part) {
-      for (std::size_t i = 0; i < part.depth(); ++i)
-        if (part.is_local(i)) local.push_back(layers.size() + i);
-      part.layers().for_each([&](const auto& layer) { layers.push_back(layer); });
-    };
-    take(body.layers());
-    take(head);
+    for (const network* const part : {&body.layers(), &head}) {
+      for (const std::size_t i : part->local_layers()) local.push_back(layers.size() + i);
+      part->layers().for_each([&](const auto& layer) { layers.push_back(layer); });
+    }
     network both(std::move(layers));
     both.keep_local(local);
     return both;

@@ -127,8 +127,7 @@ class network : public layer_stack<detail::layer_vector> {
 
   template <class List>
   explicit network(const layer_stack<List>& model) : network(erased(model)) {
-    for (std::size_t i = 0; i < model.depth(); ++i)
-      if (model.is_local(i)) keep_local(std::span(&i, 1));
+    keep_local(model.local_layers());
   }
 
  private:

@@ -58,6 +58,12 @@ class layer_stack {
   std::size_t out_width() const noexcept { return places_.back().out; }
   group_sizes sizes() const noexcept { return sizes_; }
   bool is_local(std::size_t layer) const noexcept { return places_[layer].local; }
+  std::vector<std::size_t> local_layers() const {
+    std::vector<std::size_t> local;
+    for (std::size_t i = 0; i < depth(); ++i)
+      if (is_local(i)) local.push_back(i);
+    return local;
+  }
 
   /// Makes the parameters of these layers local: trained like all others, but never sent anywhere. Throws N001 for
   /// a layer that is not there or has no parameters.

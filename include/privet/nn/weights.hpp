@@ -268,12 +268,10 @@ template <class List>
 result<network> with_statistics(const layer_stack<List>& model, const safetensors_file& file,
                                 const tensor_names& names, std::string_view place) {
   std::vector<any_layer> layers;
-  std::vector<std::size_t> local;
   status faultless = nothing{};
   model.layers().for_each([&](const auto& given) {
     any_layer layer = erase(given);
     const std::size_t i = layers.size();
-    if (model.is_local(i)) local.push_back(i);
     if (auto* const frozen = std::get_if<frozen_batch_norm<>>(&layer);
         frozen && faultless && i < names.layers) {
       auto read = read_statistics(file, names.module(i), place);
@@ -291,7 +289,7 @@ result<network> with_statistics(const layer_stack<List>& model, const safetensor
   });
   if (!faultless) return faultless.error();
   network changed(std::move(layers));
-  changed.keep_local(local);
+  changed.keep_local(model.local_layers());
   return changed;
 }
 

@@ -4,7 +4,7 @@
 #include <privet/core/parameters.hpp>
 #include <privet/core/rows_view.hpp>
 #include <privet/nn/losses.hpp>
-#include <privet/nn/sequential.hpp>
+#include <privet/nn/outputs.hpp>
 #include <privet/train/metrics.hpp>
 
 #include <algorithm>
@@ -57,27 +57,6 @@ void check_rows(const Model& model, rows_view<T> rows, std::span<const std::int3
     }
 }
 
-namespace detail {
-inline constexpr std::size_t evaluation_chunk = 256;
-}
-
-/// Calls `f(first_row, rows, outputs)` for chunks of rows, outputs (rows, out_width). A chunk has 256 rows, or 16 and as
-/// many more as take no more than 256 MiB.
-template <class Arch = simd::default_arch, class Model, class T, class F>
-void for_each_output(const Model& model, const parameters<T>& p, rows_view<T> rows, F&& f) {
-  require(rows.columns == model.in_width(), fault::shape, "the model reads rows ", model.in_width(),
-          " wide, got ", rows.columns);
-  const std::size_t chunk = model.template rows_within<T>(
-      usual_tape_bytes, std::min(detail::evaluation_chunk, std::max<std::size_t>(rows.rows, 1)),
-      passes::forward);
-  auto memory = model.template make_tape<T>(chunk, passes::forward);
-  for (std::size_t first = 0; first < rows.rows; first += chunk) {
-    const std::size_t n = std::min(chunk, rows.rows - first);
-    model.template forward<Arch>(p.trained(), n, rows.data + first * rows.columns, memory);
-    f(first, n, static_cast<const T*>(memory.output(model.depth() - 1)));
-  }
-}
-
 /// The class with the largest output, for every row; the first of equals.
 template <class Arch = simd::default_arch, class Model, class T>
 std::vector<std::int32_t> predict(const Model& model, const parameters<T>& p, rows_view<T> rows) {
@@ -102,7 +81,7 @@ evaluation evaluate(const Model& model, const parameters<T>& p, rows_view<T> row
   check_rows(model, rows, labels);
   evaluation result{confusion_matrix(model.out_width()), 0};
   const std::size_t width = model.out_width();
-  std::vector<T> losses(detail::evaluation_chunk), deltas(detail::evaluation_chunk * width);
+  std::vector<T> losses(detail::most_rows_at_once), deltas(detail::most_rows_at_once * width);
   double total = 0;
   for_each_output<Arch>(model, p, rows, [&](std::size_t first, std::size_t n, const T* z) {
     softmax_cross_entropy{}.evaluate<Arch>(n, width, z, labels.data() + first, losses.data(), deltas.data());
