@@ -9,11 +9,13 @@
 #include <privet/nn/activations.hpp>
 #include <privet/nn/dense.hpp>
 #include <privet/nn/losses.hpp>
+#include <privet/nn/lstm.hpp>
 #include <privet/nn/resnet.hpp>
 #include <privet/nn/sequential.hpp>
 #include <privet/optim/sgd.hpp>
 #include <privet/random/normal.hpp>
 #include <privet/random/replayable.hpp>
+#include <privet/train/initialise.hpp>
 #include <privet/train/step.hpp>
 
 #include <cmath>
@@ -87,12 +89,13 @@ struct setting {
   aligned_vector<float> x;
   std::vector<std::int32_t> labels;
   peers::task task;
-  std::vector<double> products; ///< multiply-adds of each layer with weights, for one row
+  double products = 0; ///< multiply-adds of one row
+  double unneeded = 0; ///< of those, what the gradient of the network's inputs would take again
   std::vector<side> sides;
 
   template <class Model>
-  setting(const Model& model, std::vector<std::size_t> widths, std::size_t rows, bool lenet = false,
-          bool resnet = false)
+  setting(const Model& model, std::vector<std::size_t> widths, std::size_t rows,
+          peers::network_kind kind = peers::network_kind::perceptron)
       : x(rows * widths.front()), labels(rows) {
     replayable_random source(1);
     fill_normal(source, std::span<float>(x));
@@ -101,43 +104,41 @@ struct setting {
       const float* const first = x.data() + r * widths.front();
       labels[r] = static_cast<std::int32_t>(std::max_element(first, first + widths.back()) - first);
     }
-    task = {.widths = std::move(widths),
-            .lenet = lenet,
-            .resnet = resnet,
+    task = {.kind = kind,
+            .widths = std::move(widths),
             .x = x,
             .labels = labels,
             .weights = {},
             .learning_rate = 0.01f};
-    const auto tensors = model.tensors();
-    for (std::size_t i = 0; i < tensors.size(); i += 2) { // a weight and its bias
-      const std::size_t outs = tensors[i + 1].size, fan_in = tensors[i].size / outs;
-      std::vector<float> w((fan_in + 1) * outs);
-      fill_normal(source, std::span<float>(w));
-      for (auto& value : w) value /= std::sqrt(static_cast<float>(fan_in));
-      task.weights.insert(task.weights.end(), w.begin(), w.end());
-    }
+    const auto p = initialise(model, 1);
+    for (const auto& tensor : model.tensors())
+      for (std::size_t i = 0; i < tensor.size; ++i)
+        task.weights.push_back(p.trained()[tensor.offset + tensor.place_of(i)]);
     model.layers().for_each([&](const auto& layer) {
-      if constexpr (requires { layer.shape().weights(); }) // at each place where the window stands
-        products.push_back(static_cast<double>(layer.shape().weights() * layer.out_image().height *
-                                               layer.out_image().width));
-      else if constexpr (requires { layer.in* layer.out; })
-        products.push_back(static_cast<double>(layer.in * layer.out));
+      const auto count = [&](std::size_t all, std::size_t of_inputs) {
+        if (products == 0) unneeded = static_cast<double>(of_inputs);
+        products += static_cast<double>(all);
+      };
+      if constexpr (requires { layer.hidden; }) {
+        const std::size_t each = layer.steps * lstm_cell::gates * layer.hidden;
+        count(each * (layer.in + layer.hidden), each * layer.in);
+      } else if constexpr (requires { layer.shape().weights(); }) { // at each place where the window stands
+        const std::size_t all = layer.shape().weights() * layer.out_image().height * layer.out_image().width;
+        count(all, all);
+      } else if constexpr (requires { layer.in* layer.out; })
+        count(layer.in * layer.out, layer.in * layer.out);
     });
     sides.push_back(
         {compare::ours, [&model, this] { return std::make_unique<network<Model>>(model, task); }});
     if constexpr (PEER_TORCH)
       sides.push_back({peers::torch_name(), [this] { return peers::torch_mlp(task); }});
-    if (PEER_EIGEN && !lenet && !resnet)
+    if (PEER_EIGEN && kind == peers::network_kind::perceptron)
       sides.push_back({peers::eigen_name(), [this] { return peers::eigen_mlp(task); }});
   }
   setting(const setting&) = delete;
 
   /// Multiply-adds of the products alone, two FLOP each; nobody needs the delta of the inputs.
-  double flop(bool training) const {
-    double forward = 0;
-    for (const double layer : products) forward += 2 * layer;
-    return training ? 3 * forward - 2 * products.front() : forward;
-  }
+  double flop(bool training) const { return 2 * (training ? 3 * products - unneeded : products); }
 };
 
 /// A row of the table. A step that comes after the last rows starts again at the first.
@@ -228,9 +229,12 @@ int main(int count, char** words) {
   const sequential d_model{dense<561, 512>{}, relu{}, dense<512, 512>{}, relu{}, dense<512, 6>{}};
   const auto lenet_model = compare::lenet();
   const auto resnet_model = resnet20(10);
+  const sequential lstm_model{lstm<28, 28, 64, 1>{}, dense<64, 10>{}};
   const setting a(a_model, {43, 128, 6}, 5418), b(b_model, {561, 128, 32, 6}, 1024),
-      d(d_model, {561, 512, 512, 6}, 1024), lenet(lenet_model, {784, 120, 84, 10}, 1024, true),
-      resnet(resnet_model, {3072, 10}, 256, false, true);
+      d(d_model, {561, 512, 512, 6}, 1024),
+      lenet(lenet_model, {784, 120, 84, 10}, 1024, peers::network_kind::lenet),
+      resnet(resnet_model, {3072, 10}, 256, peers::network_kind::resnet20),
+      recurrent(lstm_model, {784, 64, 10}, 1024, peers::network_kind::lstm);
   const row rows[] = {{"step A batch 10", a, 10},
                       {"step A batch 32", a, 32},
                       {"epoch A full", a, 5418},
@@ -238,6 +242,7 @@ int main(int count, char** words) {
                       {"step D batch 64", d, 64},
                       {"step LeNet batch 64", lenet, 64},
                       {"step ResNet-20 batch 64", resnet, 64},
+                      {"step LSTM batch 64", recurrent, 64},
                       {"inference A row 1", a}};
 
   std::vector<std::shared_ptr<peers::mlp>> all;

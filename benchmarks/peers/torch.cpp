@@ -55,6 +55,17 @@ struct block : torch::nn::Module {
   torch::nn::Sequential main, shortcut;
 };
 
+/// The last state of an LSTM.
+struct last_state : torch::nn::Module {
+  last_state(std::int64_t in, std::int64_t hidden)
+      : lstm(torch::nn::LSTMOptions(in, hidden).batch_first(true)) {
+    register_module("lstm", lstm);
+  }
+  torch::Tensor forward(const torch::Tensor& x) { return std::get<0>(lstm->forward(x)).select(1, -1); }
+
+  torch::nn::LSTM lstm;
+};
+
 class network final : public mlp {
  public:
   explicit network(const task& t) : optimiser_(make(t)->parameters(), t.learning_rate) {
@@ -97,7 +108,7 @@ class network final : public mlp {
   torch::nn::Sequential& make(const task& t) {
     one_thread();
     const auto relu = [&] { push_relu(model_); };
-    if (t.resnet) {
+    if (t.kind == network_kind::resnet20) {
       model_->push_back(torch::nn::Unflatten(torch::nn::UnflattenOptions(1, {3, 32, 32})));
       push_convolution(model_, 3, 16, 3, 1);
       relu();
@@ -109,7 +120,15 @@ class network final : public mlp {
       model_->push_back(torch::nn::Linear(64, static_cast<std::int64_t>(t.widths.back())));
       return model_;
     }
-    if (t.lenet) {
+    if (t.kind == network_kind::lstm) {
+      const auto hidden = static_cast<std::int64_t>(t.widths[1]);
+      model_->push_back(torch::nn::Unflatten(torch::nn::UnflattenOptions(1, {28, 28})));
+      model_->push_back(std::make_shared<last_state>(28, hidden));
+      model_->push_back(torch::nn::Linear(hidden, static_cast<std::int64_t>(t.widths.back())));
+      return model_;
+    }
+    const bool lenet = t.kind == network_kind::lenet;
+    if (lenet) {
       model_->push_back(torch::nn::Unflatten(torch::nn::UnflattenOptions(1, {1, 28, 28})));
       for (const auto& [in, out] : {std::pair{1, 6}, std::pair{6, 16}}) {
         model_->push_back(torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 5)));
@@ -120,7 +139,7 @@ class network final : public mlp {
     }
     for (std::size_t i = 0; i + 1 < t.widths.size(); ++i) {
       if (i > 0) relu();
-      model_->push_back(torch::nn::Linear(static_cast<std::int64_t>(t.lenet && i == 0 ? 256 : t.widths[i]),
+      model_->push_back(torch::nn::Linear(static_cast<std::int64_t>(lenet && i == 0 ? 256 : t.widths[i]),
                                           static_cast<std::int64_t>(t.widths[i + 1])));
     }
     return model_;

@@ -53,9 +53,10 @@ void print(const settings& s, const facts& f, const std::vector<initial_line>& i
   for (const auto& name : f.classes) names += (names.empty() ? "" : ", ") + name;
   fmt::print(
       "{}: {} classes ({})\n{} public photos, {} of {} users, {} for "
-      "testing; {} coefficients of each, {} "
+      "{}; {} coefficients of each, {} "
       "weights; means over {} seeds\n\n",
-      f.source, f.classes.size(), names, f.open, f.users_photos, s.users, f.test, f.columns, f.weights,
+      f.source, f.classes.size(), names, f.open, f.users_photos, s.users, f.test,
+      s.validate ? "choosing settings, the test photos are left alone" : "testing", f.columns, f.weights,
       s.seeds);
   fmt::print("{:<24} {:>16} {:>9}\n", "initial model by", "cross-validated", "test");
   for (const auto& one : initial)
@@ -197,6 +198,8 @@ int main(int count, char** words) {
   real("--central-lr", s.central_lr, 1e-12, 1e6, "learning rate with all photos in one place");
   real("--public", s.open, 1e-3, 1, "part of the training photos that is public");
   real("--held-out", s.held_out, 0, 1, "part of the training photos that joins the test photos");
+  app.add_flag("--validate", s.validate,
+               "tests on a fifth of the training photos and leaves the test photos alone: for choosing settings");
   number("--seeds", s.seeds, 1, 1000, "divisions of the photos and orders of batches");
   app.add_option("--epsilon", s.epsilon,
                  "budget of a user with all photos over all days: clips and adds noise")

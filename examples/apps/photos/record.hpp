@@ -84,6 +84,7 @@ inline std::string record_of(const settings& s, const facts& f, const std::vecto
                          {{"seeds", s.seeds},
                           {"public", s.open},
                           {"held_out", s.held_out},
+                          {"validate", s.validate},
                           {"users", s.users},
                           {"partition", s.partition},
                           {"days", s.days},

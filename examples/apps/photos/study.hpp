@@ -41,6 +41,7 @@ struct settings {
   std::vector<double> shares = {0.1, 0.2, 1};
   std::size_t drawn = 3000, seeds = 3, threads = 1; ///< images that are drawn where there are no data
   double held_out = 0.2, open = 0.15;               ///< of the training photos; of the rest
+  bool validate = false; ///< test on other training photos, and leave the test photos alone
   std::size_t cells = 4;
   // The initial model.
   std::size_t initial_epochs = 30, initial_batch = 16, folds = 5;
@@ -93,6 +94,7 @@ inline parts divide(const settings& s, const dataset<>& train, const dataset<>& 
   }
   require(first.test.rows() > 0, fault::argument,
           "photos: these data have no test images of their own: --held-out must be above 0");
+  if (s.validate) first = split_rows_ignoring_groups(first.train, 0.2, coins(seed, 4));
   auto [left, open] = split_rows_ignoring_groups(first.train, s.open, coins(seed, 1));
   require(left.rows() >= s.users, fault::argument, "photos: ", s.users, " users for ", left.rows(),
           " photos that are neither public nor for testing");
