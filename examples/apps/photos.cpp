@@ -198,8 +198,9 @@ int main(int count, char** words) {
   real("--central-lr", s.central_lr, 1e-12, 1e6, "learning rate with all photos in one place");
   real("--public", s.open, 1e-3, 1, "part of the training photos that is public");
   real("--held-out", s.held_out, 0, 1, "part of the training photos that joins the test photos");
-  app.add_flag("--validate", s.validate,
-               "tests on a fifth of the training photos and leaves the test photos alone: for choosing settings");
+  app.add_flag(
+      "--validate", s.validate,
+      "tests on a fifth of the training photos and leaves the test photos alone: for choosing settings");
   number("--seeds", s.seeds, 1, 1000, "divisions of the photos and orders of batches");
   app.add_option("--epsilon", s.epsilon,
                  "budget of a user with all photos over all days: clips and adds noise")
