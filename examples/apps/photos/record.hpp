@@ -61,7 +61,11 @@ inline std::string record_of(const settings& s, const facts& f, const std::vecto
                   {"accuracy", one.last()},
                   {"by_seed", std::move(accuracy)},
                   {"bytes_a_day", one.by_seed.front().bytes}};
-    if (!one.how.selection.empty()) entry["share"] = one.how.share, entry["selection"] = one.how.selection;
+    if (!one.how.selection.empty()) {
+      const auto pace = s.pace_of(s.epsilon || one.how.selection == "mask");
+      entry["share"] = one.how.share, entry["selection"] = one.how.selection;
+      entry["lr"] = pace.lr, entry["server_momentum"] = pace.server_momentum;
+    }
     if (const auto& c = one.by_seed.front(); !c.promise.empty())
       entry["privacy"] = {{"epsilon", c.epsilon},
                           {"delta", s.delta},
@@ -90,8 +94,6 @@ inline std::string record_of(const settings& s, const facts& f, const std::vecto
                           {"days", s.days},
                           {"epochs", s.epochs},
                           {"batch", s.batch},
-                          {"lr", s.lr},
-                          {"server_momentum", s.server_momentum},
                           {"central_lr", s.central_lr},
                           {"cells", s.cells}}},
                         {"initial", std::move(first)},

@@ -48,10 +48,20 @@ struct settings {
   double sgd_lr = 1, rmsprop_lr = 0.003, adam_lr = 0.01;
   // Days.
   std::size_t users = 50, days = 40, epochs = 6, batch = 8;
-  double lr = 4, server_momentum = 0.5, central_lr = 1;
+  std::optional<double> lr, server_momentum;
+  double central_lr = 1;
   // Privacy.
   std::optional<double> epsilon;
   double delta = 1e-5, clip = 0.1, sum_clip = 1; ///< clip: of what a user sends; sum_clip: of a whole update
+
+  /// Users' rate and the server's momentum. What is noisy, by privacy or by a mask that multiplies what it lets through,
+  /// takes a shorter memory.
+  struct pace {
+    double lr, server_momentum;
+  };
+  pace pace_of(bool noisy) const {
+    return {lr.value_or(noisy ? 4 : 2), server_momentum.value_or(noisy ? 0.5 : 0.9)};
+  }
 
   double learning_rate_of(std::string_view optimizer) const {
     return optimizer == "adam" ? adam_lr : optimizer == "rmsprop" ? rmsprop_lr : sgd_lr;
@@ -173,13 +183,13 @@ inline auto steps_of(const settings& s, std::size_t rows, std::size_t epochs, do
                cosine_rate{.steps = s.days * epochs * ((rows - 1) / s.batch + 1), .floor = 0.1});
 }
 /// What a user does in a day.
-inline auto recipe_of(const settings& s, const dataset<>& rows) {
-  return local_recipe{steps_of(s, rows.rows(), s.epochs, s.lr), s.epochs, s.batch};
+inline auto recipe_of(const settings& s, const dataset<>& rows, bool noisy) {
+  return local_recipe{steps_of(s, rows.rows(), s.epochs, s.pace_of(noisy).lr), s.epochs, s.batch};
 }
 
 /// What the server does with the mean of the updates.
-inline auto server_of(const settings& s) {
-  return server_optimizer{chain(sgd{.learning_rate = 1, .momentum = s.server_momentum})};
+inline auto server_of(const settings& s, bool noisy) {
+  return server_optimizer{chain(sgd{.learning_rate = 1, .momentum = s.pace_of(noisy).server_momentum})};
 }
 
 /// Days of a federation from given weights. Member i runs recipe_for(i).
@@ -243,12 +253,14 @@ inline course share_privately(const settings& s, const parts& p, std::span<const
   const auto declared = all_days(noise);
   std::vector<std::shared_ptr<ledger>> accounts;
   for (const auto& own : p.users) accounts.push_back(account_of(s, own, declared));
-  auto out = federate(s, p, p.members(false), start, seed, decoded_uploads{server_of(s)}, [&](std::size_t i) {
-    return released_uploads{recipe_of(s, p.users[i]), chain(upload),
-                            payment([account = accounts[i]](const privacy_event& e, std::string_view what) {
-                              return account->debit(e, what);
-                            })};
-  });
+  auto out =
+      federate(s, p, p.members(false), start, seed, decoded_uploads{server_of(s, true)}, [&](std::size_t i) {
+        return released_uploads{
+            recipe_of(s, p.users[i], true), chain(upload),
+            payment([account = accounts[i]](const privacy_event& e, std::string_view what) {
+              return account->debit(e, what);
+            })};
+      });
   say_what_was_spent(out, *accounts.front(), noise); // all have spent the same
   return out;
 }
@@ -260,13 +272,14 @@ inline course noise_on_the_sum(const settings& s, const parts& p, const paramete
   for (std::size_t i = 0; i < p.users.size(); ++i)
     rows.groups.insert(rows.groups.end(), p.users[i].rows(), static_cast<std::int32_t>(i));
   const std::span<const std::int32_t> labels(rows.labels);
+  const auto pace = s.pace_of(true);
   const auto training = [&](double noise) {
     return user_level_training{
         p.model,
         softmax_cross_entropy{},
-        local_steps{steps_of(s, rows.rows() / p.users.size(), s.epochs, s.lr), s.epochs, s.batch},
+        local_steps{steps_of(s, rows.rows() / p.users.size(), s.epochs, pace.lr), s.epochs, s.batch},
         chain(clip_l2{.bound = s.sum_clip}, average_over_batch{}, gaussian{.noise_multiplier = noise},
-              sgd{.learning_rate = 1, .momentum = s.server_momentum}),
+              sgd{.learning_rate = 1, .momentum = pace.server_momentum}),
         poisson{.rate = 1},
         std::span<const std::int32_t>(rows.groups),
         seed};
@@ -300,13 +313,15 @@ inline course noise_on_the_sum(const settings& s, const parts& p, const paramete
 inline course share_openly(const settings& s, const parts& p, std::span<const float> start, const way& how,
                            std::uint64_t seed) {
   const auto members = p.members(true);
-  const auto recipe = [&](std::size_t i) { return recipe_of(s, *members[i]); };
-  if (how.share >= 1) return federate(s, p, members, start, seed, server_of(s), recipe);
-  if (how.selection == "mask")
-    return federate(s, p, members, start, seed, decoded_uploads{server_of(s)}, [&](std::size_t i) {
+  const bool masked = how.selection == "mask";
+  const auto recipe = [&](std::size_t i) { return recipe_of(s, *members[i], masked); };
+  const auto server = server_of(s, masked);
+  if (how.share >= 1) return federate(s, p, members, start, seed, server, recipe);
+  if (masked)
+    return federate(s, p, members, start, seed, decoded_uploads{server}, [&](std::size_t i) {
       return encoded_uploads{recipe(i), chain(random_k{.fraction = how.share, .unbiased = true})};
     });
-  return federate(s, p, members, start, seed, decoded_uploads{server_of(s)}, [&](std::size_t i) {
+  return federate(s, p, members, start, seed, decoded_uploads{server}, [&](std::size_t i) {
     return encoded_uploads{recipe(i), chain(error_feedback{}.around(top_k{.fraction = how.share}))};
   });
 }
