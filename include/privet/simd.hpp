@@ -7,6 +7,7 @@
 #include <privet/simd/convolution.hpp>
 #include <privet/simd/denormals.hpp>
 #include <privet/simd/elementwise.hpp>
+#include <privet/simd/exponential.hpp>
 #include <privet/simd/gemm.hpp>
 #include <privet/simd/isa.hpp>
 #include <privet/simd/montgomery.hpp>

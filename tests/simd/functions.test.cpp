@@ -2,9 +2,9 @@
 
 #include "support/catch.hpp"
 #include "support/kernels.hpp"
+#include "support/ulps.hpp"
 
 #include <algorithm>
-#include <bit>
 
 #if __has_include(<sys/mman.h>)
 #include <sys/mman.h>
@@ -13,147 +13,21 @@
 
 using namespace privet;
 
-namespace {
-
-/// What errors are measured against.
-template <class T>
-using precise = std::conditional_t<std::same_as<T, float>, double, long double>;
-
-/// |got - exact| in units of the last place of a T of that size, or of the smallest normal one.
-template <class T>
-double ulps(T got, precise<T> exact) {
-  using limits = std::numeric_limits<T>;
-  const T rounded = static_cast<T>(exact);
-  if (!std::isfinite(got) || !std::isfinite(rounded))
-    return test::same(got, rounded) ? 0 : std::numeric_limits<double>::infinity();
-  int exponent = 0;
-  std::frexp(exact, &exponent);
-  exponent = exact == 0 ? limits::min_exponent : std::max(exponent, limits::min_exponent);
-  return static_cast<double>(std::ldexp(std::abs(got - exact), limits::digits - exponent));
-}
-
-template <class Arch, class T, class F>
-std::vector<T> apply(const std::vector<T>& x, F f) {
-  std::vector<T> out(x.size());
-  simd::for_each_batch<Arch, T>(x.size(), [&](std::size_t i, auto lanes) {
-    simd::store_lanes<Arch, T>(out.data() + i, f(simd::load_lanes<Arch>(x.data() + i, lanes)), lanes);
-  });
-  return out;
-}
-
-template <class Arch, class T, class F, class Exact>
-void check_ulps(const char* name, const std::vector<T>& x, double limit, F f, Exact exact) {
-  const auto got = apply<Arch>(x, f);
-  double worst = 0;
-  T at{};
-  for (std::size_t i = 0; i < x.size(); ++i)
-    if (const double error = ulps<T>(got[i], exact(static_cast<precise<T>>(x[i]))); error > worst)
-      worst = error, at = x[i];
-  INFO(name << " of " << sizeof(T) << " bytes, worst at " << at);
-  CHECK(worst <= limit);
-}
-
-/// About `count` numbers from `low` to `high`, of one sign, as many between 1 and 2 as between 2 and 4:
-/// steps in the order of their bits.
-template <class T>
-std::vector<T> of_every_size(T low, T high, unsigned count = 40000) {
-  using word = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-  const auto [first, last] = std::minmax({std::bit_cast<word>(low), std::bit_cast<word>(high)});
-  std::vector<T> out{low, high};
-  const word step = (last - first) / count | 1;
-  for (word at = first; last - at > step; at += step) out.push_back(std::bit_cast<T>(at));
-  return out;
-}
-
-template <class T>
-std::vector<T> and_negated(std::vector<T> x) {
-  for (std::size_t i = 0, n = x.size(); i < n; ++i) x.push_back(-x[i]);
-  return x;
-}
-
-/// f(x) as <cmath> says for the numbers that are not normal, the sign of zero included.
-template <class Arch, class T, class F, class Exact>
-void check_awkward(F f, Exact exact) {
-  const auto x = test::awkward<T>();
-  const auto got = apply<Arch>(x, f);
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    INFO("at " << x[i]);
-    const T expected = exact(x[i]);
-    if (expected == 0 || !std::isfinite(expected))
-      CHECK(test::same(got[i], expected));
-    else
-      CHECK(std::abs(got[i] - expected) <= 2 * std::numeric_limits<T>::epsilon() * std::abs(expected));
-  }
-}
-
-/// What the comparison itself may add, if the compiler has nothing more precise than T.
-constexpr double slack = 1e-3;
-
-} // namespace
-
-TEST_CASE("exp is within 2 ulp") {
-  test::for_each_kind([]<class Arch, class T>() {
-    using limits = std::numeric_limits<T>;
-    const auto f = [](const auto& x) { return simd::exp(x); };
-    const auto exact = [](auto x) { return std::exp(x); };
-    const T log2 = T(0.69314718055994530942);
-    const T top = sizeof(T) == 4 ? T(88.37) : T(709.4), bottom = T(limits::min_exponent - 1) * log2;
-    check_ulps<Arch>("exp", of_every_size(T(0), top), 2, f, exact);
-    check_ulps<Arch>("exp", of_every_size(T(-0.0), bottom * (1 - 2 * limits::epsilon())), 2, f, exact);
-    check_awkward<Arch, T>(f, [](T x) { return std::exp(x); });
-
-    // The ends: infinity may come half a power of two early, and zero instead of denormals.
-    for (const T x : of_every_size(top, T(limits::max_exponent + 1) * log2, 999)) {
-      const T got = apply<Arch>(std::vector{x}, f)[0];
-      CHECK((std::isinf(got) || ulps<T>(got, exact(precise<T>(x))) <= 2));
-    }
-    for (const T x : of_every_size(bottom, 2 * bottom, 999)) {
-      const T got = apply<Arch>(std::vector{x}, f)[0];
-      CHECK((got == 0 || ulps<T>(got, exact(precise<T>(x))) <= 2));
-    }
-  });
-}
-
-TEST_CASE("log is within 1 ulp, denormals included") {
-  test::for_each_kind([]<class Arch, class T>() {
-    using limits = std::numeric_limits<T>;
-    const auto f = [](const auto& x) { return simd::log(x); };
-    const auto exact = [](auto x) { return std::log(x); };
-    check_ulps<Arch>("log", of_every_size(limits::min(), limits::max()), 1, f, exact);
-    check_ulps<Arch>("log", of_every_size(T(0.5), T(2)), 1, f, exact);
-    check_ulps<Arch>("log", of_every_size(limits::denorm_min(), limits::min()), 1, f, exact);
-    check_awkward<Arch, T>(f, [](T x) { return std::log(x); });
-    CHECK(std::isnan(apply<Arch>(std::vector{T(-1)}, f)[0]));
-  });
-}
-
-TEST_CASE("tanh is within 2 ulp, and the scalar one within 3") {
-  test::for_each_kind([]<class Arch, class T>() {
-    const auto f = [](const auto& x) { return simd::tanh(x); };
-    const auto exact = [](auto x) { return std::tanh(x); };
-    const double limit = std::same_as<Arch, simd::scalar> ? 3 : 2; // the C library's own is 2 to 3
-    check_ulps<Arch>("tanh", and_negated(of_every_size(T(0), std::numeric_limits<T>::max())), limit, f,
-                     exact);
-    check_ulps<Arch>("tanh", and_negated(of_every_size(T(0.01), T(30))), limit, f, exact);
-    check_awkward<Arch, T>(f, [](T x) { return std::tanh(x); });
-  });
-}
-
 TEST_CASE("sqrt and divide are rounded correctly") {
   test::for_each_kind([]<class Arch, class T>() {
     using limits = std::numeric_limits<T>;
     const auto root = [](const auto& x) { return simd::sqrt(x); };
-    check_ulps<Arch>("sqrt", of_every_size(T(0), limits::max()), 0.5 + slack, root,
-                     [](auto x) { return std::sqrt(x); });
-    check_awkward<Arch, T>(root, [](T x) { return std::sqrt(x); });
+    test::check_ulps<Arch>("sqrt", test::of_every_size(T(0), limits::max()), 0.5 + test::slack, root,
+                           [](auto x) { return std::sqrt(x); });
+    test::check_awkward<Arch, T>(root, [](T x) { return std::sqrt(x); });
     for (const T over : {T(1), T(-3), T(0.1), limits::max() / 8}) {
       const auto quotient = [over](const auto& x) {
         return simd::divide(std::remove_cvref_t<decltype(x)>(over), x);
       };
-      const auto x = and_negated(of_every_size(limits::min(), limits::max(), 9000));
-      const auto got = apply<Arch>(x, quotient);
+      const auto x = test::and_negated(test::of_every_size(limits::min(), limits::max(), 9000));
+      const auto got = test::apply<Arch>(x, quotient);
       for (std::size_t i = 0; i < x.size(); ++i) REQUIRE(got[i] == over / x[i]);
-      check_awkward<Arch, T>(quotient, [over](T divisor) { return over / divisor; });
+      test::check_awkward<Arch, T>(quotient, [over](T divisor) { return over / divisor; });
     }
   });
 }
@@ -201,7 +75,7 @@ TEST_CASE("positive_part is 0 below 0 and NaN for NaN") {
     for (const T special : {T(0), -T(0), limits::infinity(), -limits::infinity(), limits::quiet_NaN(),
                             limits::denorm_min(), -limits::denorm_min(), limits::lowest()})
       x.push_back(special);
-    const auto out = apply<Arch>(x, [](const auto& v) { return simd::positive_part(v); });
+    const auto out = test::apply<Arch>(x, [](const auto& v) { return simd::positive_part(v); });
     for (std::size_t i = 0; i < x.size(); ++i) {
       INFO("x " << x[i]);
       CHECK((std::isnan(x[i]) ? std::isnan(out[i]) : out[i] == std::max(x[i], T(0))));

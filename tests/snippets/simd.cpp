@@ -1,6 +1,7 @@
-// The code of docs/simd: selection, small integers, integers modulo 2^64.
+// The code of docs/simd: functions, selection, small integers, integers modulo 2^64.
 
 #include <privet/random/system.hpp>
+#include <privet/simd/exponential.hpp>
 #include <privet/simd/quantise.hpp>
 #include <privet/simd/ring_gemm.hpp>
 #include <privet/simd/top_k.hpp>
@@ -8,6 +9,15 @@
 #include <vector>
 
 using namespace privet;
+
+void tanh_of_each() {
+  const float x[] = {0.5f, -1.0f, 2.0f};
+  std::vector<float> y(3);
+  simd::for_each_batch<simd::default_arch, float>(3, [&](std::size_t i, auto lanes) {
+    const auto v = simd::load_lanes<simd::default_arch>(x + i, lanes);
+    simd::store_lanes<simd::default_arch, float>(y.data() + i, simd::tanh(v), lanes);
+  });
+}
 
 void keep_largest(const std::vector<float>& update) {
   std::vector<std::uint32_t> indices(update.size() / 100);

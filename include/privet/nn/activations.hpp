@@ -2,6 +2,7 @@
 // Layers that map each value on its own: relu, tanh_layer, sigmoid.
 
 #include <privet/nn/layer.hpp>
+#include <privet/simd/exponential.hpp>
 
 namespace privet {
 

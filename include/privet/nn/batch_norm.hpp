@@ -240,7 +240,7 @@ struct batch_norm {
         const std::size_t at = r * in_width() + c * pixels();
         const auto [product, sum] =
             simd::channel_products<Arch>(1, in_width(), pixels(), call.input + at, of, dy + at);
-        norms[r] += product * product + sum * sum;
+        norms[r] += simd::fma(product, product, sum * sum);
       }
     }
   }

@@ -43,7 +43,7 @@ struct gru_cell {
       const auto r = load(step), z = load(step + hidden), n = load(step + 2 * hidden),
                  q = load(second + 2 * hidden), dh = load(given) + load(later) + load(carry);
       const auto through = dh * z;
-      const auto dn = tanh_layer::derivative(dh - through, n), dr = sigmoid::derivative(dn * q, r),
+      const auto dn = tanh_layer::derivative(simd::fma(-dh, z, dh), n), dr = sigmoid::derivative(dn * q, r),
                  dz = sigmoid::derivative(dh * (load(before) - n), z);
       put(step, dr), put(step + hidden, dz), put(step + 2 * hidden, dn);
       put(second, dr), put(second + hidden, dz), put(second + 2 * hidden, dn * r);

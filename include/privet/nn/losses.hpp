@@ -44,7 +44,7 @@ struct binary_cross_entropy {
       losses[r] = T{};
       for (std::size_t j = r * w; j < (r + 1) * w; ++j) {
         const T e = std::exp(-std::abs(z[j]));
-        losses[r] += (z[j] > T{} ? z[j] : T{}) - targets[j] * z[j] + std::log1p(e);
+        losses[r] += simd::fma(-targets[j], z[j], z[j] > T{} ? z[j] : T{}) + std::log1p(e);
         deltas[j] = (z[j] >= T{} ? T{1} : e) / (T{1} + e) - targets[j];
       }
     }
@@ -64,7 +64,7 @@ struct mean_squared_error {
       T sum = T{};
       for (std::size_t j = r * w; j < (r + 1) * w; ++j) {
         const T off = y[j] - targets[j];
-        sum += off * off;
+        sum = simd::fma(off, off, sum);
         deltas[j] = 2 * share * off;
       }
       losses[r] = sum * share;

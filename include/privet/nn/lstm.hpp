@@ -50,7 +50,8 @@ struct lstm_cell {
       const auto i = load(step), f = load(step + hidden), g = load(step + 2 * hidden),
                  o = load(step + 3 * hidden), c = simd::tanh(load(cells));
       const auto dh = load(given) + load(later);
-      const auto dc = tanh_layer::derivative(dh * o, c) + load(carry);
+      const auto through = dh * o; // a product is added by fma alone: the bits do not depend on the compiler
+      const auto dc = simd::fma(through, simd::fma(-c, c, simd::broadcast<Arch>(T{1})), load(carry));
       put(0, sigmoid::derivative(dc * g, i));
       put(1, sigmoid::derivative(dc * load(cells_before), f));
       put(2, tanh_layer::derivative(dc * i, g));

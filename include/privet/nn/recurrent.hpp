@@ -81,7 +81,7 @@ T ghost_square(std::size_t steps, std::size_t across, std::size_t k, std::size_t
     });
     sum += simd::reduce_add(row);
     const T a = std::sqrt(left[t * across + t] + ones), d = std::sqrt(right[t * across + t]);
-    lengths += a * d;
+    lengths = simd::fma(a, d, lengths);
     of_a += a;
     of_d += d;
   }
@@ -89,10 +89,12 @@ T ghost_square(std::size_t steps, std::size_t across, std::size_t k, std::size_t
   const auto number = [](std::size_t count) { return static_cast<T>(count); };
   const T off = u * number(k + n + across + steps + 16); // of each product of steps, and of their sum
   lengths *= 1 + off;
-  const T underflow = least * (number(k) * of_d * of_d + number(n) * of_a * of_a + number(steps * across));
-  const T norm = std::sqrt(std::max(sum, T{}) + off * lengths * lengths + underflow) +
-                 u * number(steps + 1) * lengths; // as the sum over steps of each number is
-  return norm * norm;
+  const T squares =
+      simd::fma(T(number(k) * of_d), of_d, simd::fma(T(number(n) * of_a), of_a, number(steps * across)));
+  const T square = simd::fma(least, squares, simd::fma(T(off * lengths), lengths, std::max(sum, T{})));
+  // The last sum is as that over steps of each number is. What is returned will be added.
+  const T norm = simd::fma(T(u * number(steps + 1)), lengths, std::sqrt(square));
+  return simd::fma(norm, norm, T{});
 }
 
 } // namespace detail

@@ -201,6 +201,16 @@ xsimd::batch<T, Arch> fma(xsimd::batch<T, Arch> a, xsimd::batch<T, Arch> b,
   return xsimd::fma(a, b, c);
 }
 
+namespace detail {
+/// c[0] + x (c[1] + x (c[2] + ...)).
+template <class Arch, class T, std::size_t N>
+batch<T, Arch> polynomial(const batch<T, Arch>& x, const T (&c)[N]) noexcept {
+  auto sum = simd::broadcast<Arch>(c[N - 1]);
+  for (std::size_t i = N - 1; i-- > 0;) sum = simd::fma(sum, x, simd::broadcast<Arch>(c[i]));
+  return sum;
+}
+} // namespace detail
+
 /// The sum of the lanes.
 template <std::floating_point T>
 T reduce_add(T v) noexcept {
@@ -228,93 +238,7 @@ xsimd::batch<T, Arch> divide(const xsimd::batch<T, Arch>& a, const xsimd::batch<
   return a / b;
 }
 
-// How far the functions of batches are from the true value, in units in its last place (ulp): fma,
-// sqrt and divide 0.5, log 1, exp and tanh 2. Zeros, infinities and NaN go in and come out as in
-// <cmath>, and so does the sign of zero. The scalar ones are those of <cmath>.
-
-/// Where the result is below the normal range it may be 0; from 88.37 (float) or 709.4 (double) on,
-/// half a power of two before the end of the range, it may be infinity.
-template <std::floating_point T>
-T exp(T x) noexcept {
-  if constexpr (std::same_as<T, float>) return ::expf(x);
-  return std::exp(x);
-}
-template <std::floating_point T, class Arch>
-xsimd::batch<T, Arch> exp(const xsimd::batch<T, Arch>& x) noexcept {
-  return xsimd::exp(x);
-}
-
-namespace detail {
-/// fdlibm's: log(1 + f) = 2 s + s z P(z) for s = f / (2 + f), z = s s and |f| < sqrt(2) - 1.
-template <class T>
-struct log_constants;
-template <>
-struct log_constants<float> {
-  using word = std::uint32_t;
-  static constexpr float ln2_high = 0x1.62e300p-1f, ln2_low = 0x1.2fefa2p-17f;
-  static constexpr float series[] = {0xaaaaaa.0p-24f, 0xccce13.0p-25f, 0x91e9ee.0p-25f, 0xf89e26.0p-26f};
-};
-template <>
-struct log_constants<double> {
-  using word = std::uint64_t;
-  static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
-  static constexpr double series[] = {
-      6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01,
-      1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01};
-};
-} // namespace detail
-
-template <std::floating_point T>
-T log(T x) noexcept {
-  if constexpr (std::same_as<T, float>) return ::logf(x);
-  return std::log(x);
-}
-/// Not xsimd's: 8.1 does not compile for AVX-512 without optimisation, and is wrong below 2^-1022.
-template <std::floating_point T, class Arch>
-xsimd::batch<T, Arch> log(const xsimd::batch<T, Arch>& x) noexcept {
-  using constants = detail::log_constants<T>;
-  using limits = std::numeric_limits<T>;
-  using word = typename constants::word;
-  using words = xsimd::batch<word, Arch>;
-  using B = xsimd::batch<T, Arch>;
-  constexpr int mantissa = limits::digits - 1;
-  constexpr word one = std::bit_cast<word>(T(1)), sqrt_half = std::bit_cast<word>(T(0.70710678118654752));
-  constexpr T anchor = T(word{1} << mantissa); // an integer in its low bits is added to it
-  constexpr T smallest = limits::min(), infinity = limits::infinity(), nan = limits::quiet_NaN();
-
-  // x = 2^k (1 + f), by way of integers.
-  const auto tiny = x < B(smallest);
-  const B normal = xsimd::select(tiny, B(x * B(anchor)), x);
-  const words above = std::bit_cast<words>(normal) + words(one - sqrt_half);
-  const words biased = (above >> mantissa) | words(std::bit_cast<word>(anchor));
-  constexpr T bias = anchor + T(limits::max_exponent - 1);
-  const B k = std::bit_cast<B>(biased) - xsimd::select(tiny, B(bias + T(mantissa)), B(bias));
-  const B f =
-      std::bit_cast<B>(words((above & words((word{1} << mantissa) - 1)) + words(sqrt_half))) - B(T(1));
-
-  const B s = simd::divide(f, B(B(T(2)) + f)), z = s * s;
-  constexpr std::size_t terms = sizeof constants::series / sizeof(T);
-  B series(constants::series[terms - 1]);
-  for (std::size_t i = terms - 1; i-- > 0;) series = simd::fma(series, z, B(constants::series[i]));
-  const B half = B(T(0.5)) * f * f;
-  const B small = simd::fma(s, simd::fma(z, series, half), B(k * B(constants::ln2_low)));
-  B result = simd::fma(k, B(constants::ln2_high), B(B(small - half) + f));
-
-  result = xsimd::select(x < B(infinity), result, x); // infinity and NaN are their own
-  result = xsimd::select(x < B(T(0)), B(nan), result);
-  return xsimd::select(x == B(T(0)), B(-infinity), result);
-}
-
-template <std::floating_point T>
-T tanh(T x) noexcept {
-  if constexpr (std::same_as<T, float>) return ::tanhf(x);
-  return std::tanh(x);
-}
-template <std::floating_point T, class Arch>
-xsimd::batch<T, Arch> tanh(const xsimd::batch<T, Arch>& x) noexcept {
-  return xsimd::tanh(x);
-}
-
+/// Rounded correctly on every target.
 template <std::floating_point T>
 T sqrt(T x) noexcept {
   if constexpr (std::same_as<T, float>) return ::sqrtf(x);

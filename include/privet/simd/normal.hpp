@@ -63,14 +63,6 @@ using word_of = typename normal_constants<T>::word;
 template <class T, class Arch>
 using words_of = batch<word_of<T>, Arch>;
 
-/// c[0] + x (c[1] + x (c[2] + ...)).
-template <class Arch, class T, std::size_t N>
-batch<T, Arch> polynomial(const batch<T, Arch>& x, const T (&c)[N]) noexcept {
-  auto sum = simd::broadcast<Arch>(c[N - 1]);
-  for (std::size_t i = N - 1; i-- > 0;) sum = simd::fma(sum, x, simd::broadcast<Arch>(c[i]));
-  return sum;
-}
-
 // No product below meets a sum outside `simd::fma` and these two, so a compiler that contracts
 // changes nothing.
 

@@ -1,6 +1,7 @@
 #pragma once
 // Softmax and cross-entropy of rows of logits against class indices, loss and gradient at once.
 
+#include <privet/simd/exponential.hpp>
 #include <privet/simd/transpose.hpp>
 
 #include <algorithm>
@@ -27,9 +28,10 @@ void softmax_cross_entropy_reference(std::size_t rows, std::size_t w, const T* z
       others += z[j] - top;
     }
     const auto label = static_cast<std::size_t>(labels[r]);
-    losses[r] = simd::log(sum) - sharp * (z[label] - top);
+    losses[r] = simd::fma(-sharp, T(z[label] - top), simd::log(sum));
     if (spread > T{})
-      losses[r] -= spread * others; // a logit of -infinity costs nothing unless it is spread to
+      losses[r] =
+          simd::fma(-spread, others, losses[r]); // a logit of -infinity costs nothing unless it is spread to
     for (std::size_t j = 0; j < w; ++j) deltas[j] = deltas[j] / sum - spread;
     deltas[label] -= sharp;
   }
@@ -121,8 +123,8 @@ void softmax_cross_entropy(std::size_t rows, std::size_t w, const T* z, const st
         others = others + simd::kept(rest, lanes);
       });
       const T sum = simd::reduce_add(sums);
-      losses[r] = simd::log(sum) - sharp * (from[labels[r]] - top);
-      if (spread > T{}) losses[r] -= spread * simd::reduce_add(others);
+      losses[r] = simd::fma(-sharp, T(from[labels[r]] - top), simd::log(sum));
+      if (spread > T{}) losses[r] = simd::fma(-spread, simd::reduce_add(others), losses[r]);
       const auto share = simd::broadcast<Arch>(T{1} / sum), less = simd::broadcast<Arch>(-spread);
       for_each_batch<Arch, T>(w, [&](std::size_t j, auto lanes) {
         simd::store_lanes<Arch, T>(to + j, simd::fma(simd::load_lanes<Arch>(to + j, lanes), share, less),

@@ -1,0 +1,13 @@
+# Runs programs, -Dprograms=A,B,..., and fails where one prints another text than the first.
+string(REPLACE "," ";" programs "${programs}")
+list(POP_FRONT programs first)
+execute_process(COMMAND ${first} OUTPUT_VARIABLE expected COMMAND_ERROR_IS_FATAL ANY)
+if(NOT expected)
+  message(FATAL_ERROR "${first} prints nothing")
+endif()
+foreach(program IN LISTS programs)
+  execute_process(COMMAND ${program} OUTPUT_VARIABLE got COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT got STREQUAL expected)
+    message(FATAL_ERROR "other bits.\n${first}:\n${expected}\n${program}:\n${got}")
+  endif()
+endforeach()
