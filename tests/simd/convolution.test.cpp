@@ -90,7 +90,9 @@ void check_equal(const char* what, std::vector<T> got, const std::vector<T>& exp
   }
 }
 
-template <class Arch, class T, class Outs, class Channels, class OutColumns, class Columns, class Taps>
+/// Ahead, Back   the width of the window, where kernels are to take it as a constant
+template <class Arch, class T, int Ahead = 0, int Back = 0, class Outs, class Channels, class OutColumns,
+          class Columns, class Taps>
 void check(const simd::convolution& c, Outs outs, Channels channels, OutColumns out_columns, Columns columns,
            Taps taps) {
   CAPTURE(c.channels, c.height, c.width, c.outs, c.window_height, c.window_width, c.stride, c.padding,
@@ -105,16 +107,16 @@ void check(const simd::convolution& c, Outs outs, Channels channels, OutColumns 
   test::guarded<T> y(std::vector<T>(dy.size())), dx(std::vector<T>(x.size())),
       g(std::vector<T>(expected.g.size()));
   std::size_t finished = 0;
-  simd::convolve<Arch>(c, outs, out_columns, padded.data(), w.data(), w.data() + c.weights(), y.data(),
-                       [&](std::size_t, std::size_t n) { finished += n; });
+  simd::convolve<Arch, Ahead>(c, outs, out_columns, padded.data(), w.data(), w.data() + c.weights(), y.data(),
+                              [&](std::size_t, std::size_t n) { finished += n; });
   CHECK(finished == dy.size());
   CHECK(y.intact());
   check_equal<Arch>("output", y.values(), expected.y);
 
   test::guarded<T> scratch(std::vector<T>(simd::back_scratch(c), std::numeric_limits<T>::quiet_NaN()));
   finished = 0;
-  simd::convolve_back<Arch>(c, channels, columns, dy.data(), w.data(), dx.data(), scratch.data(),
-                            [&](std::size_t, std::size_t n) { finished += n; });
+  simd::convolve_back<Arch, Back>(c, channels, columns, dy.data(), w.data(), dx.data(), scratch.data(),
+                                  [&](std::size_t, std::size_t n) { finished += n; });
   CHECK(finished == x.size());
   CHECK(dx.intact());
   CHECK(scratch.intact());
@@ -123,6 +125,11 @@ void check(const simd::convolution& c, Outs outs, Channels channels, OutColumns 
   simd::convolution_gradient<Arch>(c, outs, taps, padded.data(), dy.data(), g.data());
   CHECK(g.intact());
   check_equal<Arch>("gradient", g.values(), expected.g);
+  const std::vector<T> once = g.values();
+  simd::convolution_gradient<Arch>(c, outs, taps, padded.data(), dy.data(), g.data(), false);
+  const std::vector<T> twice = g.values();
+  for (std::size_t i = 0; i < once.size(); ++i)
+    REQUIRE(twice[i] == Approx(2 * once[i]).epsilon(1e-5).margin(1e-4));
 }
 
 template <class Arch, class T>
@@ -152,6 +159,13 @@ TEST_CASE("convolutions give the same bits where the compiler knows the sizes") 
   using simd::size_constant;
   check<simd::default_arch, float>({2, 6, 12, 7, 3, 5}, size_constant<7>{}, size_constant<2>{},
                                    size_constant<8>{}, size_constant<12>{}, size_constant<30>{});
+  check<simd::default_arch, float, 5>({2, 6, 12, 7, 3, 5}, size_constant<7>{}, size_constant<2>{},
+                                      size_constant<8>{}, size_constant<12>{}, size_constant<30>{});
+  test::for_each_kind([]<class Arch, class T>() {
+    for (const std::size_t padding : {0u, 1u, 2u})
+      check<Arch, T, 3, 3>({2, 5, 6, 4, 3, 3, 1, padding}, std::size_t{4}, std::size_t{2}, 4 + 2 * padding,
+                           std::size_t{6}, std::size_t{18});
+  });
 }
 
 TEST_CASE("gradients of lanes: squares, weighed sums, and masks that nothing passes") {

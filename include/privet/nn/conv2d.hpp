@@ -75,22 +75,23 @@ struct conv2d {
   void forward(std::span<const T> p, const layer_rows<T>& call, T* y, layer_context,
                const Finish& finish = {}) const {
     const auto c = shape();
-    simd::convolve<Arch>(c, group_outs(), out_columns(), input(call), p.data(), p.data() + c.weights(), y,
-                         [&](std::size_t first, std::size_t n) { finish_part<Arch>(y, first, n, finish); });
+    simd::convolve<Arch, unrolled(5)>(
+        c, group_outs(), out_columns(), input(call), p.data(), p.data() + c.weights(), y,
+        [&](std::size_t first, std::size_t n) { finish_part<Arch>(y, first, n, finish); });
   }
 
   template <class Arch, class T, class Finish = simd::as_it_is>
   void backward(std::span<const T> p, const layer_rows<T>& call, const T* dy, T* dx, layer_context,
                 const Finish& finish = {}) const {
-    simd::convolve_back<Arch>(
+    simd::convolve_back<Arch, unrolled(simd::most_taps_back)>(
         shape(), group_channels(), in_columns(), dy, p.data(), dx, call.scratch,
         [&](std::size_t first, std::size_t n) { finish_part<Arch>(dx, first, n, finish, call.input); });
   }
 
-  /// The gradient of each example of a block, in its lane: g (size, lane_block).
+  /// The gradient of each example of a block, in its lane: g (size, lane_block); added to it if not `fresh`.
   template <class Arch, class T>
-  void lane_gradients(const layer_rows<T>& call, const T* dy, T* g) const {
-    simd::convolution_gradient<Arch>(shape(), group_outs(), taps(), input(call), dy, g);
+  void lane_gradients(const layer_rows<T>& call, const T* dy, T* g, bool fresh = true) const {
+    simd::convolution_gradient<Arch>(shape(), group_outs(), taps(), input(call), dy, g, fresh);
   }
 
   /// `fill(weights, fan_in, fan_out)` fills the weights; biases start at zero.
@@ -142,6 +143,13 @@ struct conv2d {
     if (!padded()) return call.input;
     simd::pad_lanes(shape(), call.input, call.scratch);
     return call.scratch;
+  }
+
+  /// The width of the window for kernels that take it as a constant, up to `most`.
+  static constexpr int unrolled(std::size_t most) noexcept {
+    if constexpr (is_static)
+      if (Kernel.stride == 1 && Kernel.width <= most) return static_cast<int>(Kernel.width);
+    return 0;
   }
 
   /// Sizes as kernels like them: constants where the type knows them.

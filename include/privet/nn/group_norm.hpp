@@ -44,6 +44,9 @@ struct group_norm {
   constexpr std::size_t size(std::size_t) const noexcept { return 2 * image(in).channels; }
   static constexpr bool mixes_examples(mode) noexcept { return false; }
 
+  /// Scalars that each example keeps from forward on: the moments of its groups.
+  constexpr std::size_t kept_in_lanes() const noexcept { return 2 * groups; }
+
   /// Throws N001 for sizes that are none, with both sides.
   void check() const {
     detail::check_window("group_norm", in, window{1, 1});
@@ -56,10 +59,12 @@ struct group_norm {
   template <class Arch, class T, class Finish = simd::as_it_is>
   void forward(std::span<const T> p, const layer_rows<T>& call, T* y, layer_context,
                const Finish& finish = {}) const {
-    each_group<Arch>(call.input, [&](std::size_t first, const T* mean, const T* rate) {
+    each_group(call.kept, [&](std::size_t first, T* mean, T* rate) {
+      simd::lane_moments<Arch>(together() * pixels(), call.input + at(first), static_cast<T>(epsilon), mean,
+                               rate);
       for (std::size_t c = first; c < first + together(); ++c)
-        simd::lane_affine<Arch>(pixels(), call.input + at(c), mean, rate, p[c], p[channels() + c], y + at(c),
-                                finish);
+        simd::lane_affine<Arch>(pixels(), call.input + at(c), static_cast<const T*>(mean),
+                                static_cast<const T*>(rate), p[c], p[channels() + c], y + at(c), finish);
     });
   }
 
@@ -67,13 +72,18 @@ struct group_norm {
   void backward(std::span<const T> p, const layer_rows<T>& call, const T* dy, T* dx, layer_context,
                 const Finish& finish = {}) const {
     const T share = T{1} / static_cast<T>(together() * pixels());
-    each_group<Arch>(call.input, [&](std::size_t first, const T* mean, const T* rate) {
-      alignas(64) T shift[simd::lane_block] = {}, tilt[simd::lane_block] = {}, products[simd::lane_block],
-                    sums[simd::lane_block];
+    each_group(call.kept, [&](std::size_t first, const T* mean, const T* rate) {
+      alignas(64) T shift[simd::lane_block] = {}, tilt[simd::lane_block] = {}, own[2][simd::lane_block];
       for (std::size_t c = first; c < first + together(); ++c) {
-        simd::lane_products<Arch>(pixels(), call.input + at(c), mean, rate, dy + at(c), products, sums);
-        simd::axpy<Arch>(p[c] * share, std::span<const T>(sums), std::span<T>(shift));
-        simd::axpy<Arch>(p[c] * share, std::span<const T>(products), std::span<T>(tilt));
+        const T *products = own[0], *sums = own[1];
+        if (call.gradient) {
+          products = call.gradient + c * simd::lane_block;
+          sums = call.gradient + (channels() + c) * simd::lane_block;
+        } else {
+          simd::lane_products<Arch>(pixels(), call.input + at(c), mean, rate, dy + at(c), own[0], own[1]);
+        }
+        simd::axpy<Arch>(p[c] * share, std::span<const T>(sums, simd::lane_block), std::span<T>(shift));
+        simd::axpy<Arch>(p[c] * share, std::span<const T>(products, simd::lane_block), std::span<T>(tilt));
       }
       for (std::size_t c = first; c < first + together(); ++c)
         simd::lane_affine_back<Arch>(pixels(), call.input + at(c), mean, rate, p[c], dy + at(c),
@@ -85,7 +95,7 @@ struct group_norm {
   /// The gradient of each example of a block, in its lane: g (size, lane_block).
   template <class Arch, class T>
   void lane_gradients(const layer_rows<T>& call, const T* dy, T* g) const {
-    each_group<Arch>(call.input, [&](std::size_t first, const T* mean, const T* rate) {
+    each_group(call.kept, [&](std::size_t first, const T* mean, const T* rate) {
       for (std::size_t c = first; c < first + together(); ++c)
         simd::lane_products<Arch>(pixels(), call.input + at(c), mean, rate, dy + at(c),
                                   g + c * simd::lane_block, g + (channels() + c) * simd::lane_block);
@@ -119,15 +129,11 @@ struct group_norm {
     return channel * pixels() * simd::lane_block;
   }
 
-  /// f(first channel, mean, rate) of each group. The moments are found again on the way back: that costs less
-  /// than to keep them.
-  template <class Arch, class T, class F>
-  void each_group(const T* x, F&& f) const {
-    alignas(64) T mean[simd::lane_block], rate[simd::lane_block];
-    for (std::size_t first = 0; first < channels(); first += together()) {
-      simd::lane_moments<Arch>(together() * pixels(), x + at(first), static_cast<T>(epsilon), mean, rate);
-      f(first, static_cast<const T*>(mean), static_cast<const T*>(rate));
-    }
+  /// f(first channel, mean, rate) of each group, from where its moments are kept.
+  template <class T, class F>
+  void each_group(T* kept, F&& f) const {
+    for (std::size_t first = 0; first < channels(); first += together(), kept += 2 * simd::lane_block)
+      f(first, kept, kept + simd::lane_block);
   }
 };
 

@@ -119,9 +119,13 @@ struct layer_rows {
   const T* output;          ///< (rows, out), what forward wrote
   T* scratch;               ///< at least `scratch(rows)` of the layer that asks for some
   const T* other = nullptr; ///< (rows, in), the second input of a join
-  T* kept = nullptr; ///< (rows, width) for each of the `kept_widths()` of the layer, one behind the other
+  T* kept =
+      nullptr; ///< (rows, width) for each of the `kept_widths()` of the layer, one behind the other; of a layer
+               ///< on lanes (kept_in_lanes(), lane)
   const T* coefficients =
       nullptr; ///< (rows), what each row counts in the sums of a layer that `weighs`; null: 1
+  const T* gradient =
+      nullptr; ///< in backward of a layer on lanes: what its `lane_gradients` made of the block; null: not yet
 };
 
 /// A layer. Law: gradients agree with finite differences; squared norms and sums agree with
@@ -153,6 +157,9 @@ struct layer_rows {
 ///   forward(p, call, y, context)         of one block; call.output is not there yet
 ///   lane_gradients(call, dy, g)          g (size, lane) = the gradient of each example of a block, in place of
 ///                                        add_squared_norms and accumulate: the network adds up
+/// and it may offer
+///   lane_gradients(call, dy, g, fresh)   the same, added to g if not `fresh`
+///   kept_in_lanes()                      scalars of each example that it keeps from forward on (call.kept)
 ///
 /// A join offers forward(p, call, y, context) too, on either layout.
 template <class L>

@@ -295,6 +295,7 @@ class layer_stack {
       std::size_t kept = 0;
       if constexpr (keeps_rows<L>)
         for (const std::size_t n : layer.kept_widths()) kept += n;
+      if constexpr (requires { layer.kept_in_lanes(); }) kept = layer.kept_in_lanes();
       // What an activation overwrites must not be read again: an activation's own output is.
       const bool forks = !again.empty() && again[index];
       const bool in_place = (Activation<L> || is_join<L>)&&index > 0 && places_.back().fuses && !forks;
@@ -500,8 +501,17 @@ class layer_stack {
   template <class T>
   layer_rows<T> block_call(std::size_t i, std::size_t b, const T* x, tape<T>& memory) const {
     const layer_rows<T> all = call(i, simd::lane_block, x, memory);
-    return {all.rows,   all.in, all.out, in_block(b, all.in, all.input), in_block(b, all.out, all.output),
-            all.scratch};
+    T* const gradient = memory.kept(i);
+    return {all.rows,
+            all.in,
+            all.out,
+            in_block(b, all.in, all.input),
+            in_block(b, all.out, all.output),
+            all.scratch,
+            nullptr,
+            in_block(b, places_[i].kept, all.kept),
+            nullptr,
+            gradient ? in_block(b, places_[i].size, gradient) : nullptr};
   }
 
   /// Runs layer i on all rows or, on lanes, on block b, and the activation behind it that it takes along; returns
@@ -520,7 +530,9 @@ class layer_stack {
       else if constexpr (keeps_rows<L>)
         layer.template forward<Arch>(slice(p, i), call(i, rows, x, memory), to, context);
       else if constexpr (in_lanes<L>)
-        layer.template forward<Arch>(slice(p, i), layer_rows<T>{rows, in, out, from, to, memory.scratch()},
+        layer.template forward<Arch>(slice(p, i),
+                                     layer_rows<T>{rows, in, out, from, to, memory.scratch(), nullptr,
+                                                   in_block(b, places_[i].kept, memory.kept_rows(i))},
                                      to, context, finish...);
       else
         layer.template forward<Arch>(slice(p, i), rows, in, out, from, to, context, finish...);
@@ -715,10 +727,18 @@ class layer_stack {
     }
     T* const total = memory.gradient() + size * simd::lane_block;
     if (first == 0) {
-      std::fill_n(total, size * simd::lane_block, T{});
-      for (std::size_t b = 0; b < blocks_of(rows); ++b)
+      for (std::size_t b = 0; b < blocks_of(rows); ++b) {
+        const auto block = block_call(i, b, x, memory);
+        const T* const dy = memory.delta_block(b, places_[i].out, memory.written_delta(i));
+        if constexpr (requires { layer.template lane_gradients<Arch>(block, dy, total, true); })
+          if (!weights) {
+            layer.template lane_gradients<Arch>(block, dy, total, b == 0);
+            continue;
+          }
+        if (b == 0) std::fill_n(total, size * simd::lane_block, T{});
         simd::add_lanes<Arch>(size, lane_gradients<Arch>(layer, i, b, x, memory),
                               weights ? weights + b * simd::lane_block : nullptr, total);
+      }
     }
     simd::sum_lanes<Arch>(to.size(), 1, static_cast<const T*>(total) + first * simd::lane_block, 0,
                           static_cast<const T*>(nullptr), to.data(), how);

@@ -35,7 +35,7 @@ class tape {
         0; ///< width of what it reads where that lies otherwise than what is written before it
     std::size_t gradient = 0; ///< of a layer on lanes with parameters, how many
     bool borrows = false;     ///< its output is that of an earlier layer; its delta is its own
-    std::size_t kept = 0;     ///< scalars of each row that a layer on rows keeps beside its output
+    std::size_t kept = 0;     ///< scalars of each row that the layer keeps beside its output
     bool weighs = false;      ///< its sums multiply by coefficients themselves
     // Where nothing comes back: the last layers that read its output and what it reads otherwise, and the layer
     // with which writing the latter begins.
@@ -92,7 +92,7 @@ class tape {
   }
   /// Room for two gradients of the lanes of one block, of layers that keep none.
   T* gradient() noexcept { return gradient_.data(); }
-  /// What a layer on rows keeps beside its output.
+  /// What a layer keeps beside its output.
   T* kept_rows(std::size_t layer) noexcept { return outputs_.data() + places_[layer].kept_rows; }
   /// What each example counts in the sums of a layer on lanes, of all blocks, or of one that weighs, once it is
   /// `weighed`.
@@ -181,7 +181,8 @@ class tape {
           own.output = reserve_output(layer.width * (layer.lanes ? padded : capacity), i, layer.until);
         own.delta = reserve_delta(layer.lanes ? of_lanes(layer.width) : layer.width * capacity);
       }
-      if (layer.kept > 0) own.kept_rows = reserve_output(layer.kept * capacity, i, i);
+      if (layer.kept > 0)
+        own.kept_rows = reserve_output(layer.kept * (layer.lanes ? padded : capacity), i, i);
       if (layer.weighs && back) own.weights = reserve(all.weights, capacity);
       if (layer.gradient > 0 && back) {
         own.weights = reserve(all.weights, padded);

@@ -82,12 +82,22 @@ struct walk {
 };
 
 /// out[a][p] = start[a] + sum over channels, rows and taps of w in, for `Outs` by `Positions`.
-template <class Arch, std::size_t Outs, std::size_t Positions, class T>
+///
+/// Taps   0, or how many there are, where taps and positions are neighbours: each input of a row is then loaded once.
+///        Negative where a tap is a step back
+template <class Arch, std::size_t Outs, std::size_t Positions, int Taps, class T>
 [[gnu::always_inline]] inline void walk_tile(const walk& by, const T* in, const T* w, const T* start,
                                              T* out) {
   constexpr std::size_t wide = width<T, Arch>;
   for (std::size_t v = 0; v < lane_block; v += wide) {
-    batch<T, Arch> sum[Outs][Positions];
+    batch<T, Arch> sum[Outs][Positions], x[Positions];
+    const auto multiply = [&](const T* weight) __attribute__((always_inline)) {
+      PRIVET_UNROLL for (std::size_t a = 0; a < Outs; ++a, weight += by.w_out) {
+        const auto left = simd::broadcast<Arch>(*weight);
+        PRIVET_UNROLL for (std::size_t p = 0; p < Positions; ++p) sum[a][p] =
+            simd::fma(left, x[p], sum[a][p]);
+      }
+    };
     PRIVET_UNROLL for (std::size_t a = 0; a < Outs; ++a) {
       const auto first = simd::broadcast<Arch>(start ? start[a] : T{});
       PRIVET_UNROLL for (std::size_t p = 0; p < Positions; ++p) sum[a][p] = first;
@@ -97,17 +107,30 @@ template <class Arch, std::size_t Outs, std::size_t Positions, class T>
       const T *in_row = in_channel, *w_row = w_channel;
       for (std::size_t r = by.rows; r > 0; --r, in_row += by.in_row, w_row += by.w_row) {
         const T *from = in_row, *weight = w_row;
-        for (std::size_t t = by.taps; t > 0; --t, from += by.in_tap, weight += by.w_tap) {
-          batch<T, Arch> x[Positions];
-          const T* at = from;
-          PRIVET_UNROLL for (std::size_t p = 0; p < Positions; ++p, at += by.in_position) {
-            x[p] = simd::held(simd::load<Arch>(at));
+        if constexpr (Taps != 0) {
+          PRIVET_UNROLL for (std::size_t p = 0; p < Positions; ++p, from += lane_block) x[p] =
+              simd::held(simd::load<Arch>(from));
+          multiply(weight);
+          if constexpr (Taps < 0) from = in_row - lane_block;
+          PRIVET_UNROLL for (int t = 1; t < (Taps < 0 ? -Taps : Taps); ++t) {
+            if constexpr (Taps > 0) {
+              PRIVET_UNROLL for (std::size_t p = 1; p < Positions; ++p) x[p - 1] = x[p];
+              x[Positions - 1] = simd::held(simd::load<Arch>(from));
+              from += lane_block;
+            } else {
+              PRIVET_UNROLL for (std::size_t p = Positions - 1; p > 0; --p) x[p] = x[p - 1];
+              x[0] = simd::held(simd::load<Arch>(from));
+              from -= lane_block;
+            }
+            multiply(weight + t);
           }
-          const T* one = weight;
-          PRIVET_UNROLL for (std::size_t a = 0; a < Outs; ++a, one += by.w_out) {
-            const auto left = simd::broadcast<Arch>(*one);
-            PRIVET_UNROLL for (std::size_t p = 0; p < Positions; ++p) sum[a][p] =
-                simd::fma(left, x[p], sum[a][p]);
+        } else {
+          for (std::size_t t = by.taps; t > 0; --t, from += by.in_tap, weight += by.w_tap) {
+            const T* at = from;
+            PRIVET_UNROLL for (std::size_t p = 0; p < Positions; ++p, at += by.in_position) {
+              x[p] = simd::held(simd::load<Arch>(at));
+            }
+            multiply(weight);
           }
         }
       }
@@ -126,15 +149,15 @@ template <class Arch, std::size_t Outs, std::size_t Positions, class T>
 /// its own, so that what is done with its result is not compiled into it.
 ///
 /// length   0, or where a tap is a step back: position m reads inputs m + ahead, m + ahead - 1, ... of `length` in
-///          all, and taps that no position of a tile needs are left out
-template <class Arch, class Outs, class Columns, class T>
+///          all, and taps that no position of a tile needs are left out, unless `Taps` says how many there are
+template <class Arch, int Taps, class Outs, class Columns, class T>
 [[gnu::noinline]] void walk_row(Outs outs, Columns columns, const walk& by, std::ptrdiff_t ahead,
                                 std::ptrdiff_t length, const T* in, const T* w, const T* start, T* out) {
   for_each_part<tile_positions, false>(
       columns, [&](auto positions, std::size_t p) __attribute__((always_inline)) {
         const auto at = static_cast<std::ptrdiff_t>(p);
         std::ptrdiff_t from = 0, to = static_cast<std::ptrdiff_t>(by.taps);
-        if (length > 0) {
+        if (Taps == 0 && length > 0) {
           from = std::max<std::ptrdiff_t>(0, at + ahead - length + 1);
           to = std::min(to, at + ahead + static_cast<std::ptrdiff_t>(positions()));
         }
@@ -143,7 +166,7 @@ template <class Arch, class Outs, class Columns, class T>
         for_each_part<tile_outs, true>(
             outs, [&](auto some, std::size_t a) __attribute__((always_inline)) {
               const auto o = static_cast<std::ptrdiff_t>(a);
-              walk_tile<Arch, some(), positions()>(
+              walk_tile<Arch, some(), positions(), Taps>(
                   own, in + at * by.in_position + from * by.in_tap, w + o * by.w_out + from * by.w_tap,
                   start ? start + a : start, out + o * by.out_plane + at * by.out_position);
             });
@@ -186,8 +209,8 @@ template <class Arch, std::size_t Outs, std::size_t Taps, class T>
 
 /// The gradient of the weights of one group.
 template <class Arch, class Outs, class Taps, class T>
-[[gnu::noinline]] void group_gradient(Outs outs, Taps taps, const convolution& c, const T* x, const T* dy,
-                                      T* g) {
+[[gnu::noinline]] void group_gradient(Outs outs, Taps taps, const convolution& c, bool fresh, const T* x,
+                                      const T* dy, T* g) {
   const std::size_t rows = c.out_height(), columns = c.out_width(), across = c.padded_width();
   const std::size_t plane = rows * columns * lane_block, x_row = c.stride * across * lane_block;
   const std::size_t one = (gradient_outs * columns + c.stride * across) * lane_block;
@@ -214,9 +237,9 @@ template <class Arch, class Outs, class Taps, class T>
                   at += next_channel;
                 }
                 gradient_tile<Arch, some_outs(), some_taps()>(
-                    some_rows, columns, first == 0, x + first * x_row, offsets, x_row, c.stride * lane_block,
-                    dy + o * plane + first * columns * lane_block, plane, g + (o * taps + t) * lane_block,
-                    taps * lane_block);
+                    some_rows, columns, fresh && first == 0, x + first * x_row, offsets, x_row,
+                    c.stride * lane_block, dy + o * plane + first * columns * lane_block, plane,
+                    g + (o * taps + t) * lane_block, taps * lane_block);
               });
         });
   }
@@ -243,9 +266,10 @@ void pad_lanes(const convolution& c, const T* from, T* to) noexcept {
 /// y = x * w + bias, of one block of lanes.   x (channels, padded height, padded width), w (outs, channels of
 /// a group, window height, window width), y (outs, out height, out width).
 ///
+/// Taps            0, or the width of the window, where the stride is 1
 /// outs, columns   group_outs() and out_width(), as constants where they are known
 /// done(first, n)  is called for each finished piece of y, `first` scalars from its start
-template <class Arch = default_arch, class Outs, class Columns, class T, class Done>
+template <class Arch = default_arch, int Taps = 0, class Outs, class Columns, class T, class Done>
 void convolve(const convolution& c, Outs outs, Columns columns, const T* x, const T* w, const T* bias, T* y,
               const Done& done) {
   const std::size_t plane = c.padded_height() * c.padded_width() * lane_block,
@@ -269,12 +293,15 @@ void convolve(const convolution& c, Outs outs, Columns columns, const T* x, cons
   for (std::size_t g = 0; g < c.groups; ++g)
     for (std::size_t r = 0; r < c.out_height(); ++r) {
       const std::size_t first = g * c.group_outs() * out_plane + r * out_row;
-      detail::walk_row<Arch>(detail::size_of(outs), detail::size_of(columns), by, 0, 0,
-                             x + g * c.group_channels() * plane + r * c.stride * across,
-                             w + g * c.group_outs() * c.taps(), bias + g * c.group_outs(), y + first);
+      detail::walk_row<Arch, Taps>(detail::size_of(outs), detail::size_of(columns), by, 0, 0,
+                                   x + g * c.group_channels() * plane + r * c.stride * across,
+                                   w + g * c.group_outs() * c.taps(), bias + g * c.group_outs(), y + first);
       for (std::size_t o = 0; o < c.group_outs(); ++o) done(first + o * out_plane, out_row);
     }
 }
+
+/// The widest window that `convolve_back` takes as a constant.
+inline constexpr std::size_t most_taps_back = detail::tile_positions;
 
 /// Scalars of scratch that `convolve_back` needs: rows of deltas between zeros.
 constexpr std::size_t back_scratch(const convolution& c) noexcept {
@@ -284,14 +311,17 @@ constexpr std::size_t back_scratch(const convolution& c) noexcept {
 /// dx = the deltas of the input, of one block of lanes.   dy (outs, out height, out width), dx (channels,
 /// height, width).
 ///
+/// Taps            0, or the width of the window, where the stride is 1; `most_taps_back` at most
 /// channels        group_channels(), as a constant where it is known
 /// columns         width, as a constant where it is known and the stride is 1; else any number
 /// done(first, n)  as in `convolve`, of dx
-template <class Arch = default_arch, class Channels, class Columns, class T, class Done>
+template <class Arch = default_arch, int Taps = 0, class Channels, class Columns, class T, class Done>
 void convolve_back(const convolution& c, Channels channels, Columns columns, const T* dy, const T* w, T* dx,
                    T* scratch, const Done& done) {
-  // A tile of positions reads past both ends of a row of deltas, by less than its length: zeros there.
-  const std::size_t row = c.out_width() * lane_block, side = (detail::tile_positions - 1) * lane_block,
+  // A tile of positions reads past both ends of a row of deltas, by less than its length, or by what the window does:
+  // zeros there.
+  const std::size_t past_ends = Taps > 0 ? c.window_width - 1 - c.padding : detail::tile_positions - 1,
+                    row = c.out_width() * lane_block, side = past_ends * lane_block,
                     long_row = row + 2 * side;
   T* to = scratch;
   for (std::size_t r = 0; r < c.outs * c.out_height(); ++r, dy += row) {
@@ -331,9 +361,9 @@ void convolve_back(const convolution& c, Channels channels, Columns columns, con
                                  (by.taps > 0 ? kx : 0);
         const std::ptrdiff_t ahead = step((x + c.padding - kx) / s);
         const auto run = [&](auto n) {
-          detail::walk_row<Arch>(detail::size_of(channels), n, by, ahead, step(c.out_width()),
-                                 deltas + ahead * step(lane_block), weights, static_cast<const T*>(nullptr),
-                                 out + x * lane_block);
+          detail::walk_row<Arch, -Taps>(detail::size_of(channels), n, by, ahead, step(c.out_width()),
+                                        deltas + ahead * step(lane_block), weights,
+                                        static_cast<const T*>(nullptr), out + x * lane_block);
         };
         if constexpr (detail::known<Columns> != 0)
           run(columns);
@@ -347,12 +377,15 @@ void convolve_back(const convolution& c, Channels channels, Columns columns, con
 
 /// g (outs, taps) = the gradients of the weights and, behind them, of the biases (outs), of each lane.
 /// x as `convolve` reads it.
+///
+/// fresh   false: they are added to g
 template <class Arch = default_arch, class Outs, class Taps, class T>
-void convolution_gradient(const convolution& c, Outs outs, Taps taps, const T* x, const T* dy, T* g) {
+void convolution_gradient(const convolution& c, Outs outs, Taps taps, const T* x, const T* dy, T* g,
+                          bool fresh = true) {
   const std::size_t positions = c.out_height() * c.out_width(), plane = positions * lane_block;
   for (std::size_t i = 0; i < c.groups; ++i)
     detail::group_gradient<Arch>(
-        detail::size_of(outs), detail::size_of(taps), c,
+        detail::size_of(outs), detail::size_of(taps), c, fresh,
         x + i * c.group_channels() * c.padded_height() * c.padded_width() * lane_block,
         dy + i * c.group_outs() * plane, g + i * c.group_outs() * c.taps() * lane_block);
   constexpr std::size_t wide = width<T, Arch>;
@@ -371,11 +404,16 @@ void convolution_gradient(const convolution& c, Outs outs, Taps taps, const T* x
       r = r + simd::load<Arch>(d + i);
       s = s + simd::load<Arch>(e + i);
     }
-    const std::size_t end = c.outs * lane_block;
-    simd::store<Arch, T>(biases + o, p);
-    if (o + wide < end) simd::store<Arch, T>(biases + o + wide, q);
-    if (o + 2 * wide < end) simd::store<Arch, T>(biases + o + 2 * wide, r);
-    if (o + 3 * wide < end) simd::store<Arch, T>(biases + o + 3 * wide, s);
+    const auto put = [&](std::size_t i, const batch<T, Arch>& sum) {
+      T* const to = biases + o + i * wide;
+      if (to >= biases + c.outs * lane_block) return;
+      simd::store<Arch, T>(to,
+                           fresh ? sum : batch<T, Arch>(simd::load<Arch>(static_cast<const T*>(to)) + sum));
+    };
+    put(0, p);
+    put(1, q);
+    put(2, r);
+    put(3, s);
   }
 }
 
