@@ -1,6 +1,7 @@
 // A survey in which nobody gives a true answer away: each row of a table answers through a local
 // randomiser, and the answers together tell the frequencies. `survey --help` lists what can be chosen.
 
+#include "support/chart.hpp"
 #include "support/command_line.hpp"
 
 #include <privet/core/file.hpp>
@@ -60,24 +61,10 @@ result_of_survey ask(const std::string& oracle, double epsilon, std::uint32_t ca
   return ask(subset_selection(epsilon, categories), answers);
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<')
-      out += "&lt;";
-    else if (c == '&')
-      out += "&amp;";
-    else
-      out += c;
-  }
-  return out;
-}
-
 /// Estimates of the most frequent categories against epsilon, with their intervals and the truth.
 std::string plot(const options& o, const std::vector<std::string>& names, const std::vector<double>& truth,
                  std::span<const std::int32_t> answers) {
   constexpr double epsilons[] = {0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6, 8};
-  constexpr double left = 60, right = 560, top = 56, bottom = 330;
   constexpr std::size_t shown_most = 4;
   const char* const colours[shown_most] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7"};
   std::vector<std::size_t> order(truth.size());
@@ -86,51 +73,27 @@ std::string plot(const options& o, const std::vector<std::string>& names, const 
   order.resize(std::min(order.size(), shown_most));
 
   const double highest = std::min(1.0, std::ceil((truth[order[0]] * 1.25 + 0.02) * 10) / 10);
-  const auto x = [&](double e) {
-    return left + (right - left) * std::log(e / epsilons[0]) / std::log(std::end(epsilons)[-1] / epsilons[0]);
-  };
-  const auto y = [&](double f) { return bottom - (bottom - top) * std::clamp(f, 0.0, highest) / highest; };
-  std::string out = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 760 390\" font-family=\"sans-serif\" "
-      "font-size=\"13\" role=\"img\"><title>Estimates of {0} against epsilon</title>"
-      "<style>svg{{background:#fff;fill:#222}}.line{{fill:none;stroke-width:2}}.grid{{stroke:#ccc}}"
-      "@media(prefers-color-scheme:dark){{svg{{background:#16181c;fill:#ddd}}.grid{{stroke:#444}}}}</style>\n"
-      "<text x=\"{1}\" y=\"24\" font-size=\"16\">{0}: estimated shares by {2}</text>\n"
-      "<text x=\"{1}\" y=\"42\">{3} answers; bars: 95 % intervals; dashed: the truth</text>\n",
-      escaped(o.column), left, o.oracle, answers.size());
-  for (int i = 0; i <= 4; ++i)
-    out += fmt::format(
-        "<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>"
-        "<text x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5:.3g} %</text>\n",
-        left, right, y(highest * i / 4), left - 6, y(highest * i / 4) + 4, 100 * highest * i / 4);
-  for (const double e : epsilons)
-    if (e == 0.25 || e == 0.5 || e == 1 || e == 2 || e == 4 || e == 8)
-      out +=
-          fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", x(e), bottom + 18, e);
-  out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">epsilon of one answer</text>\n",
-                     (left + right) / 2, bottom + 40);
-  std::vector<std::string> paths(order.size());
-  std::string marks;
+  apps::chart out(fmt::format("{}: estimated shares by {}", o.column, o.oracle),
+                  fmt::format("{} answers; bars: 95 % intervals; dashed: the truth", answers.size()),
+                  "epsilon of one answer", {std::log(epsilons[0]), std::log(std::end(epsilons)[-1])},
+                  {0, highest});
+  for (int i = 0; i <= 4; ++i) out.level(highest * i / 4, fmt::format("{:.3g} %", 100 * highest * i / 4));
+  for (const double e : {0.25, 0.5, 1.0, 2.0, 4.0, 8.0}) out.tick(std::log(e), fmt::format("{}", e));
+  std::vector<std::vector<apps::chart::point>> points(order.size());
   for (const double e : epsilons) {
     const auto found = ask(o.oracle, e, static_cast<std::uint32_t>(truth.size()), answers);
     for (std::size_t i = 0; i < order.size(); ++i) {
       const auto& f = found.estimates[order[i]];
-      paths[i] += fmt::format("{}{:.1f} {:.1f}", paths[i].empty() ? "M" : " L", x(e), y(f.frequency));
-      marks += fmt::format(
-          "<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1:.1f}\" y2=\"{2:.1f}\" stroke=\"{3}\"/>"
-          "<circle cx=\"{0:.1f}\" cy=\"{4:.1f}\" r=\"3.5\" fill=\"{3}\"/>\n",
-          x(e), y(f.low()), y(f.high()), colours[i], y(f.frequency));
+      points[i].push_back({std::log(e), f.frequency});
+      out.interval(colours[i], std::log(e), {f.low(), f.high()});
+      out.dot(colours[i], points[i].back());
     }
   }
-  for (std::size_t i = 0; i < order.size(); ++i)
-    out += fmt::format(
-        "<line x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\" stroke=\"{3}\" stroke-dasharray=\"5 4\"/>"
-        "<path class=\"line\" stroke=\"{3}\" d=\"{4}\"/>"
-        "<rect x=\"{5}\" y=\"{6}\" width=\"12\" height=\"12\" fill=\"{3}\"/><text x=\"{7}\" "
-        "y=\"{8}\">{9}</text>\n",
-        left, right, y(truth[order[i]]), colours[i], paths[i], right + 16, top + 24 * static_cast<double>(i),
-        right + 34, top + 11 + 24 * static_cast<double>(i), escaped(names[order[i]]));
-  return out + marks + "</svg>\n";
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    out.dashed(colours[i], truth[order[i]]);
+    out.curve(colours[i], points[i], names[order[i]]);
+  }
+  return out.svg();
 }
 
 int run(const options& o) {

@@ -1,6 +1,7 @@
 #pragma once
 // What a run leaves behind: a record of every seed, and the days as a drawing.
 
+#include "../support/chart.hpp"
 #include "study.hpp"
 
 #include <privet/core/file.hpp>
@@ -103,7 +104,6 @@ inline std::string record_of(const settings& s, const facts& f, const std::vecto
 
 /// Accuracy after each day, mean over the seeds.
 inline std::string curve_of(const settings& s, const std::vector<line>& lines) {
-  constexpr double left = 56, right = 560, top = 56, bottom = 330;
   constexpr std::array colours = {"#6b6b6b", "#0072b2", "#56b4e9", "#009e73",
                                   "#d55e00", "#e69f00", "#cc79a7"};
   double low = 1, high = 0;
@@ -111,47 +111,22 @@ inline std::string curve_of(const settings& s, const std::vector<line>& lines) {
     for (std::size_t d = 0; d <= s.days; ++d)
       low = std::min(low, one.mean(d)), high = std::max(high, one.mean(d));
   low = std::floor(20 * low) / 20, high = std::max(low + 0.05, std::ceil(20 * high) / 20);
-  const auto x = [&](std::size_t day) {
-    return left + (right - left) * static_cast<double>(day) / static_cast<double>(s.days);
-  };
-  const auto y = [&](double part) { return bottom - (bottom - top) * (part - low) / (high - low); };
-  std::string out = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 780 390\" font-family=\"sans-serif\" "
-      "font-size=\"13\" role=\"img\"><title>Accuracy after each day</title>"
-      "<style>svg{{background:#fff;fill:#222}}.line{{fill:none;stroke-width:2.5}}.grid{{stroke:#ccc}}"
-      "@media(prefers-color-scheme:dark){{svg{{background:#16181c;fill:#ddd}}.grid{{stroke:#444}}}}</style>\n"
-      "<text x=\"{0}\" y=\"24\" font-size=\"16\">Accuracy after each day</text>\n"
-      "<text x=\"{0}\" y=\"42\">on test photos, mean of {1} seeds</text>\n",
-      left, s.seeds);
+  apps::chart out("Accuracy after each day", fmt::format("on test photos, mean of {} seeds", s.seeds), "day",
+                  {0, static_cast<double>(s.days)}, {low, high});
   const auto marks = static_cast<int>(std::lround((high - low) * 20));
-  for (int i = 0; i <= marks; ++i) {
-    const double part = low + i / 20.0;
-    out += fmt::format(
-        "<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>"
-        "<text x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5:.0f} %</text>\n",
-        left, right, y(part), left - 6, y(part) + 4, 100 * part);
-  }
+  for (int i = 0; i <= marks; ++i) out.level(low + i / 20.0, fmt::format("{:.0f} %", 100 * (low + i / 20.0)));
   for (std::size_t day = 0; day <= s.days; day += std::max<std::size_t>(1, s.days / 6))
-    out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", x(day), bottom + 18,
-                       day);
-  out += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">day</text>\n", (left + right) / 2,
-                     bottom + 40);
-  std::vector<std::size_t> order(lines.size()); // names from the best downwards, at a distance
+    out.tick(static_cast<double>(day), std::to_string(day));
+  std::vector<std::size_t> order(lines.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::ranges::stable_sort(order, std::ranges::greater(), [&](std::size_t i) { return lines[i].last(); });
-  double below = top - 18;
   for (const std::size_t i : order) {
-    const char* colour = colours[i % colours.size()];
-    std::string path;
-    for (std::size_t d = 0; d <= s.days; ++d)
-      path += fmt::format("{}{:.1f} {:.1f}", d ? " L" : "M", x(d), y(lines[i].mean(d)));
-    below = std::max(below + 18, y(lines[i].last()) + 4);
-    out += fmt::format(
-        "<path class=\"line\" stroke=\"{0}\" d=\"{1}\"/>"
-        "<text x=\"{2}\" y=\"{3:.1f}\" fill=\"{0}\">{4} {5:.1f} %</text>\n",
-        colour, path, right + 12, below, lines[i].name, 100 * lines[i].last());
+    std::vector<apps::chart::point> days;
+    for (std::size_t d = 0; d <= s.days; ++d) days.push_back({static_cast<double>(d), lines[i].mean(d)});
+    out.curve(colours[i % colours.size()], days,
+              fmt::format("{} {:.1f} %", lines[i].name, 100 * lines[i].last()));
   }
-  return out + "</svg>\n";
+  return out.svg();
 }
 
 } // namespace photo_study
