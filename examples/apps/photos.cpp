@@ -193,14 +193,12 @@ int main(int count, char** words) {
   number("--days", s.days, 1, 100000, "days");
   number("--epochs", s.epochs, 1, 1000, "times that a user goes through their photos in a day");
   number("--batch", s.batch, 1, 100000, "photos in a step");
-  const auto paced = [&](const char* name, std::optional<double>& value, double least, double limit,
-                         const char* what) {
-    app.add_option(name, value, what)->check(apps::number_from(least, limit));
-  };
-  paced("--lr", s.lr, 1e-12, 1e6,
-        "learning rate of users at the start, which falls as a cosine: 2, or 4 with masks and noise");
-  paced("--server-momentum", s.server_momentum, 0, 1,
-        "of the server's steps: 0.9, or 0.5 with masks and noise");
+  app.add_option("--lr", s.lr,
+                 "learning rate of users at the start, which falls as a cosine: 2, or 4 with masks and noise")
+      ->check(apps::number_from(1e-12, 1e6));
+  app.add_option("--server-momentum", s.server_momentum,
+                 "of the server's steps: 0.9, or 0.5 with masks and noise")
+      ->check(apps::number_from(0, 1));
   real("--central-lr", s.central_lr, 1e-12, 1e6, "learning rate with all photos in one place");
   real("--public", s.open, 1e-3, 1, "part of the training photos that is public");
   real("--held-out", s.held_out, 0, 1, "part of the training photos that joins the test photos");

@@ -23,6 +23,7 @@
 #include <privet/core/rows_view.hpp>
 #include <privet/core/sha256.hpp>
 #include <privet/core/tensor.hpp>
+#include <privet/core/text.hpp>
 #include <privet/core/transport.hpp>
 #include <privet/core/version.hpp>
 #include <privet/core/wipe.hpp>

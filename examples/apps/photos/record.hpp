@@ -63,7 +63,7 @@ inline std::string record_of(const settings& s, const facts& f, const std::vecto
                   {"by_seed", std::move(accuracy)},
                   {"bytes_a_day", one.by_seed.front().bytes}};
     if (!one.how.selection.empty()) {
-      const auto pace = s.pace_of(s.epsilon || one.how.selection == "mask");
+      const auto pace = s.pace_of(one.how.selection);
       entry["share"] = one.how.share, entry["selection"] = one.how.selection;
       entry["lr"] = pace.lr, entry["server_momentum"] = pace.server_momentum;
     }

@@ -59,7 +59,8 @@ struct settings {
   struct pace {
     double lr, server_momentum;
   };
-  pace pace_of(bool noisy) const {
+  pace pace_of(std::string_view how) const {
+    const bool noisy = epsilon || how == "mask";
     return {lr.value_or(noisy ? 4 : 2), server_momentum.value_or(noisy ? 0.5 : 0.9)};
   }
 
@@ -183,13 +184,13 @@ inline auto steps_of(const settings& s, std::size_t rows, std::size_t epochs, do
                cosine_rate{.steps = s.days * epochs * ((rows - 1) / s.batch + 1), .floor = 0.1});
 }
 /// What a user does in a day.
-inline auto recipe_of(const settings& s, const dataset<>& rows, bool noisy) {
-  return local_recipe{steps_of(s, rows.rows(), s.epochs, s.pace_of(noisy).lr), s.epochs, s.batch};
+inline auto recipe_of(const settings& s, const dataset<>& rows, double lr) {
+  return local_recipe{steps_of(s, rows.rows(), s.epochs, lr), s.epochs, s.batch};
 }
 
 /// What the server does with the mean of the updates.
-inline auto server_of(const settings& s, bool noisy) {
-  return server_optimizer{chain(sgd{.learning_rate = 1, .momentum = s.pace_of(noisy).server_momentum})};
+inline auto server_of(double momentum) {
+  return server_optimizer{chain(sgd{.learning_rate = 1, .momentum = momentum})};
 }
 
 /// Days of a federation from given weights. Member i runs recipe_for(i).
@@ -253,14 +254,14 @@ inline course share_privately(const settings& s, const parts& p, std::span<const
   const auto declared = all_days(noise);
   std::vector<std::shared_ptr<ledger>> accounts;
   for (const auto& own : p.users) accounts.push_back(account_of(s, own, declared));
-  auto out =
-      federate(s, p, p.members(false), start, seed, decoded_uploads{server_of(s, true)}, [&](std::size_t i) {
-        return released_uploads{
-            recipe_of(s, p.users[i], true), chain(upload),
-            payment([account = accounts[i]](const privacy_event& e, std::string_view what) {
-              return account->debit(e, what);
-            })};
-      });
+  const auto pace = s.pace_of("mask");
+  const decoded_uploads server{server_of(pace.server_momentum)};
+  auto out = federate(s, p, p.members(false), start, seed, server, [&](std::size_t i) {
+    return released_uploads{recipe_of(s, p.users[i], pace.lr), chain(upload),
+                            payment([account = accounts[i]](const privacy_event& e, std::string_view what) {
+                              return account->debit(e, what);
+                            })};
+  });
   say_what_was_spent(out, *accounts.front(), noise); // all have spent the same
   return out;
 }
@@ -272,7 +273,7 @@ inline course noise_on_the_sum(const settings& s, const parts& p, const paramete
   for (std::size_t i = 0; i < p.users.size(); ++i)
     rows.groups.insert(rows.groups.end(), p.users[i].rows(), static_cast<std::int32_t>(i));
   const std::span<const std::int32_t> labels(rows.labels);
-  const auto pace = s.pace_of(true);
+  const auto pace = s.pace_of("sum");
   const auto training = [&](double noise) {
     return user_level_training{
         p.model,
@@ -313,11 +314,11 @@ inline course noise_on_the_sum(const settings& s, const parts& p, const paramete
 inline course share_openly(const settings& s, const parts& p, std::span<const float> start, const way& how,
                            std::uint64_t seed) {
   const auto members = p.members(true);
-  const bool masked = how.selection == "mask";
-  const auto recipe = [&](std::size_t i) { return recipe_of(s, *members[i], masked); };
-  const auto server = server_of(s, masked);
+  const auto pace = s.pace_of(how.selection);
+  const auto recipe = [&](std::size_t i) { return recipe_of(s, *members[i], pace.lr); };
+  const auto server = server_of(pace.server_momentum);
   if (how.share >= 1) return federate(s, p, members, start, seed, server, recipe);
-  if (masked)
+  if (how.selection == "mask")
     return federate(s, p, members, start, seed, decoded_uploads{server}, [&](std::size_t i) {
       return encoded_uploads{recipe(i), chain(random_k{.fraction = how.share, .unbiased = true})};
     });

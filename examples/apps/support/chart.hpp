@@ -1,27 +1,16 @@
 #pragma once
 // A line chart as one SVG file that is readable on a light and on a dark page.
 
+#include <privet/core/text.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace apps {
-
-inline std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text)
-    if (c == '<')
-      out += "&lt;";
-    else if (c == '&')
-      out += "&amp;";
-    else
-      out += c;
-  return out;
-}
 
 /// Coordinates are the caller's: what a logarithmic axis shows comes as a logarithm. Numbers beyond the axes are drawn at
 /// their ends.
@@ -44,20 +33,21 @@ class chart {
         "style>\n"
         "<text x=\"{1}\" y=\"24\" font-size=\"16\">{0}</text>\n<text x=\"{1}\" y=\"42\">{2}</text>\n"
         "<text x=\"{3}\" y=\"{4}\" text-anchor=\"middle\">{5}</text>\n",
-        escaped(title), left, escaped(what), (left + right) / 2, bottom + 40, escaped(along));
+        privet::escaped(title), left, privet::escaped(what), (left + right) / 2, bottom + 40,
+        privet::escaped(along));
   }
 
   /// A mark on the axis along the bottom.
   void tick(double x, std::string_view name) {
     out_ += fmt::format("<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n", across(x),
-                        bottom + 18, escaped(name));
+                        bottom + 18, privet::escaped(name));
   }
   /// A line of the grid.
   void level(double y, std::string_view name) {
     out_ += fmt::format(
         "<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>"
         "<text x=\"{3}\" y=\"{4:.1f}\" text-anchor=\"end\">{5}</text>\n",
-        left, right, up(y), left - 6, up(y) + 4, escaped(name));
+        left, right, up(y), left - 6, up(y) + 4, privet::escaped(name));
   }
   /// A curve and, at its end, its name. Curves that end higher come first, so that names keep their distance.
   void curve(std::string_view colour, const std::vector<point>& points, std::string_view name) {
@@ -68,7 +58,7 @@ class chart {
     out_ += fmt::format(
         "<path class=\"line\" stroke=\"{0}\" d=\"{1}\"/><text x=\"{2}\" y=\"{3:.1f}\" "
         "fill=\"{0}\">{4}</text>\n",
-        colour, path, right + 12, lowest_name_, escaped(name));
+        colour, path, right + 12, lowest_name_, privet::escaped(name));
   }
   void dot(std::string_view colour, point at) {
     out_ += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\" fill=\"{}\"/>\n", across(at.x),

@@ -3,6 +3,7 @@
 // prints.
 
 #include <privet/core/error.hpp>
+#include <privet/core/text.hpp>
 
 #include <algorithm>
 #include <array>
@@ -16,45 +17,6 @@
 namespace privet {
 
 namespace detail {
-
-inline constexpr char32_t broken_symbol = 0xfffd;
-
-/// Takes the first symbol off `text`. White space becomes a space; bytes that are not UTF-8 (RFC 3629) and
-/// symbols that move the cursor or the reading direction become U+FFFD. Precondition: not empty.
-inline char32_t take_symbol(std::string_view& text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  text.remove_prefix(1);
-  if (lead >= '\t' && lead <= '\r') return ' ';
-  if (lead < 0x80) return lead < 0x20 || lead == 0x7f ? broken_symbol : lead;
-  const unsigned tail = lead >= 0xc2 && lead < 0xe0   ? 1
-                        : lead >= 0xe0 && lead < 0xf0 ? 2
-                        : lead >= 0xf0 && lead < 0xf5 ? 3
-                                                      : 0;
-  if (tail == 0 || text.size() < tail) return broken_symbol;
-  char32_t symbol = lead & (0x3fu >> tail);
-  for (unsigned i = 0; i < tail; ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if ((byte & 0xc0) != 0x80) return broken_symbol;
-    symbol = symbol << 6 | (byte & 0x3f);
-  }
-  constexpr std::array<char32_t, 4> smallest{0, 0x80, 0x800, 0x10000};
-  if (symbol < smallest[tail] || symbol > 0x10ffff || (symbol >= 0xd800 && symbol < 0xe000))
-    return broken_symbol;
-  text.remove_prefix(tail);
-  const bool steers = symbol < 0xa0 || (symbol >= 0x200e && symbol <= 0x200f) ||
-                      (symbol >= 0x2028 && symbol <= 0x202e) || (symbol >= 0x2066 && symbol <= 0x2069);
-  return steers ? broken_symbol : symbol;
-}
-
-inline void append_symbol(std::string& out, char32_t symbol) {
-  if (symbol < 0x80) {
-    out += static_cast<char>(symbol);
-    return;
-  }
-  const unsigned tail = symbol < 0x800 ? 1 : symbol < 0x10000 ? 2 : 3;
-  out += static_cast<char>((0xff00u >> (tail + 1) & 0xff) | symbol >> 6 * tail);
-  for (unsigned i = tail; i-- > 0;) out += static_cast<char>(0x80 | (symbol >> 6 * i & 0x3f));
-}
 
 /// The columns a symbol takes: 0 for marks that join the one before, 2 for East Asian and pictures, else 1.
 inline std::size_t columns_of(char32_t symbol) {

@@ -1,6 +1,7 @@
 #pragma once
 // A run as one HTML page that needs nothing else: no script, no font, no image, no network.
 
+#include <privet/core/text.hpp>
 #include <privet/core/version.hpp>
 #include <privet/federated/progress.hpp>
 #include <privet/federated/run_record.hpp>
@@ -122,22 +123,6 @@ inline std::string duration(double seconds) {
   const auto whole = static_cast<std::uint64_t>(std::llround(seconds));
   return whole < 3600 ? concat(whole / 60, "\u00a0min ", whole % 60, "\u00a0s")
                       : concat(whole / 3600, "\u00a0h ", whole / 60 % 60, "\u00a0min");
-}
-
-/// Text from outside for element content and quoted attributes.
-inline std::string escaped(std::string_view text) {
-  constexpr std::string_view special = "&<>\"'";
-  constexpr std::array<std::string_view, 5> entities{"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
-  std::string out;
-  while (!text.empty()) {
-    const char32_t symbol = take_symbol(text);
-    const auto at = symbol < 0x80 ? special.find(static_cast<char>(symbol)) : special.npos;
-    if (at == special.npos)
-      append_symbol(out, symbol);
-    else
-      out += entities[at];
-  }
-  return out;
 }
 
 inline std::string_view name_or(const model_result& model, std::string_view otherwise) {

@@ -119,13 +119,13 @@ struct layer_rows {
   const T* output;          ///< (rows, out), what forward wrote
   T* scratch;               ///< at least `scratch(rows)` of the layer that asks for some
   const T* other = nullptr; ///< (rows, in), the second input of a join
-  T* kept =
-      nullptr; ///< (rows, width) for each of the `kept_widths()` of the layer, one behind the other; of a layer
-               ///< on lanes (kept_in_lanes(), lane)
+  /// (rows, width) for each of the `kept_widths()` of the layer, one behind the other; of a layer on lanes
+  /// (kept_in_lanes(), lane).
+  T* kept = nullptr;
   const T* coefficients =
       nullptr; ///< (rows), what each row counts in the sums of a layer that `weighs`; null: 1
-  const T* gradient =
-      nullptr; ///< in backward of a layer on lanes: what its `lane_gradients` made of the block; null: not yet
+  /// In backward of a layer on lanes: what its `lane_gradients` made of the block; null: not yet.
+  const T* gradient = nullptr;
 };
 
 /// A layer. Law: gradients agree with finite differences; squared norms and sums agree with

@@ -500,18 +500,12 @@ class layer_stack {
   /// The call on one block of a layer on lanes.
   template <class T>
   layer_rows<T> block_call(std::size_t i, std::size_t b, const T* x, tape<T>& memory) const {
-    const layer_rows<T> all = call(i, simd::lane_block, x, memory);
-    T* const gradient = memory.kept(i);
-    return {all.rows,
-            all.in,
-            all.out,
-            in_block(b, all.in, all.input),
-            in_block(b, all.out, all.output),
-            all.scratch,
-            nullptr,
-            in_block(b, places_[i].kept, all.kept),
-            nullptr,
-            gradient ? in_block(b, places_[i].size, gradient) : nullptr};
+    layer_rows<T> block = call(i, simd::lane_block, x, memory);
+    block.input = in_block(b, block.in, block.input);
+    block.output = in_block(b, block.out, block.output);
+    if (block.kept) block.kept = in_block(b, places_[i].kept, block.kept);
+    if (const T* const gradient = memory.kept(i)) block.gradient = in_block(b, places_[i].size, gradient);
+    return block;
   }
 
   /// Runs layer i on all rows or, on lanes, on block b, and the activation behind it that it takes along; returns
@@ -530,10 +524,7 @@ class layer_stack {
       else if constexpr (keeps_rows<L>)
         layer.template forward<Arch>(slice(p, i), call(i, rows, x, memory), to, context);
       else if constexpr (in_lanes<L>)
-        layer.template forward<Arch>(slice(p, i),
-                                     layer_rows<T>{rows, in, out, from, to, memory.scratch(), nullptr,
-                                                   in_block(b, places_[i].kept, memory.kept_rows(i))},
-                                     to, context, finish...);
+        layer.template forward<Arch>(slice(p, i), block_call(i, b, x, memory), to, context, finish...);
       else
         layer.template forward<Arch>(slice(p, i), rows, in, out, from, to, context, finish...);
     };
@@ -702,14 +693,24 @@ class layer_stack {
                           to + first * width, width);
   }
 
-  /// The gradient of each example of a block: the one that backward kept, or made anew.
+  /// The gradient of each example of a block, to `to`; added to it where a layer can and is told that it is not fresh.
+  template <class Arch, class L, class T, class... Fresh>
+  void form_lane_gradients(const L& layer, std::size_t i, std::size_t b, const T* x, tape<T>& memory, T* to,
+                           Fresh... fresh) const
+    requires requires(layer_rows<T> block, const T* dy) {
+      layer.template lane_gradients<Arch>(block, dy, to, fresh...);
+    }
+  {
+    layer.template lane_gradients<Arch>(
+        block_call(i, b, x, memory),
+        static_cast<const T*>(memory.delta_block(b, places_[i].out, memory.written_delta(i))), to, fresh...);
+  }
+
+  /// The same: the one that backward kept, or made anew.
   template <class Arch, class L, class T>
   const T* lane_gradients(const L& layer, std::size_t i, std::size_t b, const T* x, tape<T>& memory) const {
     if (const T* const kept = memory.kept(i)) return in_block(b, places_[i].size, kept);
-    layer.template lane_gradients<Arch>(
-        block_call(i, b, x, memory),
-        static_cast<const T*>(memory.delta_block(b, places_[i].out, memory.written_delta(i))),
-        memory.gradient());
+    form_lane_gradients<Arch>(layer, i, b, x, memory, memory.gradient());
     return memory.gradient();
   }
 
@@ -728,11 +729,9 @@ class layer_stack {
     T* const total = memory.gradient() + size * simd::lane_block;
     if (first == 0) {
       for (std::size_t b = 0; b < blocks_of(rows); ++b) {
-        const auto block = block_call(i, b, x, memory);
-        const T* const dy = memory.delta_block(b, places_[i].out, memory.written_delta(i));
-        if constexpr (requires { layer.template lane_gradients<Arch>(block, dy, total, true); })
+        if constexpr (requires { form_lane_gradients<Arch>(layer, i, b, x, memory, total, true); })
           if (!weights) {
-            layer.template lane_gradients<Arch>(block, dy, total, b == 0);
+            form_lane_gradients<Arch>(layer, i, b, x, memory, total, b == 0);
             continue;
           }
         if (b == 0) std::fill_n(total, size * simd::lane_block, T{});
