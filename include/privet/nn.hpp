@@ -29,6 +29,7 @@
 #include <privet/nn/resnet18.hpp>
 #include <privet/nn/sequential.hpp>
 #include <privet/nn/tape.hpp>
+#include <privet/nn/tied.hpp>
 #include <privet/nn/vgg.hpp>
 
 #if __has_include(<nlohmann/json.hpp>)

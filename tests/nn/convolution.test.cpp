@@ -99,50 +99,6 @@ TEST_CASE("convolutions: static and run-time shapes give the same bits") {
   CHECK(a.norms() == b.norms());
 }
 
-namespace {
-
-template <class T>
-void check_torch(const network& model, std::span<const double> outputs, std::span<const double> gradient,
-                 std::span<const double> norms, double tolerance) {
-  constexpr std::size_t rows = 19;
-  const auto formula = [](std::size_t count, std::size_t seed, auto put) {
-    for (std::size_t i = 0; i < count; ++i)
-      put(i, (static_cast<double>((i * i * 7 + i * 13 + seed) % 251) - 125) / 128);
-  };
-  std::vector<double> numbers;
-  std::size_t seed = 5;
-  for (const auto& tensor : model.tensors()) {
-    formula(tensor.size, seed, [&](std::size_t, double v) { numbers.push_back(v / 2); });
-    seed += 31;
-  }
-  setting<network, T> s(model, rows);
-  std::ranges::copy(test::from_torch<T>(model, std::span<const double>(numbers)), s.p.trained().begin());
-  formula(s.x.size(), 3, [&](std::size_t i, double v) { s.x[i] = static_cast<T>(v); });
-  std::vector<std::int32_t> labels(rows);
-  for (std::size_t r = 0; r < rows; ++r) labels[r] = static_cast<std::int32_t>(r % model.out_width());
-  std::vector<T> losses(rows);
-  s.model.forward(s.weights(), rows, s.x.data(), s.memory);
-  softmax_cross_entropy{}.evaluate<simd::default_arch>(
-      rows, model.out_width(), static_cast<const T*>(s.output().data()), labels.data(), losses.data(),
-      s.memory.delta(model.depth() - 1));
-  s.model.backward(s.weights(), rows, s.x.data(), s.memory);
-
-  const auto check_close = [&](const char* what, std::span<const T> got, std::span<const double> expected) {
-    REQUIRE(got.size() == expected.size());
-    double largest = 0;
-    for (const double v : expected) largest = std::max(largest, std::abs(v));
-    for (std::size_t i = 0; i < got.size(); ++i) {
-      INFO(what << ' ' << i << ": " << got[i] << " against " << expected[i]);
-      REQUIRE(std::abs(static_cast<double>(got[i]) - expected[i]) <= tolerance * largest);
-    }
-  };
-  check_close("output", s.output(), outputs);
-  check_close("norm", s.norms(), norms);
-  check_close("gradient", s.sum(), test::from_torch<double>(model, gradient));
-}
-
-} // namespace
-
 TEST_CASE("convolutions and pools equal torch") {
   const network a({conv2d<>{image{2, 9, 10}, 4, window{.height = 3, .width = 3, .stride = 2, .padding = 1}},
                    relu{}, max_pool<>{image{4, 5, 5}, window{2, 2}},
@@ -152,9 +108,10 @@ TEST_CASE("convolutions and pools equal torch") {
                    relu{}, conv2d<>{image{5, 3, 4}, 7, window{1, 1}},
                    max_pool<>{image{7, 3, 4}, window{.height = 3, .width = 3, .stride = 2, .padding = 1}},
                    flatten{}, dense<>{28, 4}});
-  check_torch<double>(a, torch::strided_outputs, torch::strided_gradient, torch::strided_norms, 1e-13);
-  check_torch<float>(a, torch::strided_outputs, torch::strided_gradient, torch::strided_norms, 2e-6);
-  check_torch<double>(b, torch::padded_outputs, torch::padded_gradient, torch::padded_norms, 1e-13);
+  test::check_torch(a, 19, torch::strided_outputs, torch::strided_gradient, torch::strided_norms);
+  test::check_torch<float>(a, 19, torch::strided_outputs, torch::strided_gradient, torch::strided_norms,
+                           2e-6);
+  test::check_torch(b, 19, torch::padded_outputs, torch::padded_gradient, torch::padded_norms);
 }
 
 TEST_CASE("convolutions and pools that cannot be are refused with both sides") {

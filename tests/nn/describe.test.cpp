@@ -135,7 +135,7 @@ TEST_CASE(
   CHECK(refusal({{"format", 1}, {"version", 1}, {"layers", json::array()}}).kind == fault::format);
   CHECK(refusal({{"format", "other"}, {"version", 1}, {"layers", {{{"type", "relu"}}}}}).kind ==
         fault::unsupported);
-  CHECK(refusal({{"format", "privet.network"}, {"version", 3}, {"layers", {{{"type", "relu"}}}}}).kind ==
+  CHECK(refusal({{"format", "privet.network"}, {"version", 4}, {"layers", {{{"type", "relu"}}}}}).kind ==
         fault::unsupported);
   CHECK(refusal({{"format", "privet.network"}, {"version", 1e300}, {"layers", json::array()}}).kind ==
         fault::format);

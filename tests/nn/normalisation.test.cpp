@@ -141,50 +141,13 @@ namespace {
 
 constexpr std::size_t torch_rows = 19;
 
-template <class F>
-void formula(std::size_t count, std::size_t seed, F&& put) {
-  for (std::size_t i = 0; i < count; ++i)
-    put(i, (static_cast<double>((i * i * 7 + i * 13 + seed) % 251) - 125) / 128);
-}
-
 running_statistics torch_statistics(std::size_t channels, std::size_t k) {
   running_statistics s{std::vector<float>(channels), std::vector<float>(channels)};
-  formula(channels, 17 * k + 2, [&](std::size_t i, double v) { s.mean[i] = static_cast<float>(v); });
-  formula(channels, 17 * k + 9,
-          [&](std::size_t i, double v) { s.variance[i] = static_cast<float>(std::abs(v) + 0.25); });
-  return s;
-}
-
-/// The setting of the oracle: its parameters and rows.
-template <class Model>
-setting<Model> torch_setting(const Model& model) {
-  std::vector<double> numbers;
-  std::size_t seed = 5;
-  for (const auto& tensor : model.tensors()) {
-    formula(tensor.size, seed, [&](std::size_t, double v) { numbers.push_back(v / 2); });
-    seed += 31;
+  for (std::size_t i = 0; i < channels; ++i) {
+    s.mean[i] = static_cast<float>(test::torch_number(i, 17 * k + 2));
+    s.variance[i] = static_cast<float>(std::abs(test::torch_number(i, 17 * k + 9)) + 0.25);
   }
-  setting s(model, torch_rows);
-  std::ranges::copy(test::from_torch<double>(model, std::span<const double>(numbers)), s.p.trained().begin());
-  formula(s.x.size(), 3, [&](std::size_t i, double v) { s.x[i] = v; });
   return s;
-}
-
-template <class Model>
-void check_torch(const Model& model, std::span<const double> outputs, std::span<const double> gradient,
-                 std::span<const double> norms) {
-  auto s = torch_setting(model);
-  std::vector<std::int32_t> labels(torch_rows);
-  for (std::size_t r = 0; r < torch_rows; ++r) labels[r] = static_cast<std::int32_t>(r % model.out_width());
-  std::vector<double> losses(torch_rows);
-  model.forward(s.weights(), torch_rows, s.x.data(), s.memory, s.context);
-  softmax_cross_entropy{}.evaluate<simd::default_arch>(
-      torch_rows, model.out_width(), static_cast<const double*>(s.output().data()), labels.data(),
-      losses.data(), s.memory.delta(model.depth() - 1));
-  model.backward(s.weights(), torch_rows, s.x.data(), s.memory, s.context);
-  check_close<double>("output", s.output(), outputs, 1e-13);
-  if (!norms.empty()) check_close<double>("norm", s.norms(), norms, 1e-13);
-  check_close<double>("gradient", s.sum(), test::from_torch<double>(model, gradient), 1e-13);
 }
 
 } // namespace
@@ -195,16 +158,18 @@ TEST_CASE("normalising layers equal torch") {
                          layer_norm{20, 1e-3}, dense<>{20, 4}});
   const network frozen(images(batch_norm{image{6, 5, 4}}.frozen(torch_statistics(6, 0)),
                               batch_norm{image{4, 4, 3}, 1e-3}.frozen(torch_statistics(4, 1))));
-  check_torch(grouped, torch::grouped_outputs, torch::grouped_gradient, torch::grouped_norms);
-  check_torch(layered, torch::layered_outputs, torch::layered_gradient, torch::layered_norms);
-  check_torch(frozen, torch::frozen_outputs, torch::frozen_gradient, torch::frozen_norms);
+  test::check_torch(grouped, torch_rows, torch::grouped_outputs, torch::grouped_gradient,
+                    torch::grouped_norms);
+  test::check_torch(layered, torch_rows, torch::layered_outputs, torch::layered_gradient,
+                    torch::layered_norms);
+  test::check_torch(frozen, torch_rows, torch::frozen_outputs, torch::frozen_gradient, torch::frozen_norms);
 }
 
 TEST_CASE("batch_norm equals torch in training, and in inference once its statistics are found and frozen") {
   const auto model = mixed_batches();
-  check_torch(model, torch::mixed_outputs, torch::mixed_gradient, {});
+  test::check_torch(model, torch_rows, torch::mixed_outputs, torch::mixed_gradient, {});
 
-  const auto s = torch_setting(model);
+  const auto s = test::torch_setting(model, torch_rows);
   const auto found = freeze(s.model, s.p, rows_view<double>{s.x.data(), torch_rows, s.model.in_width()}, 6);
   std::vector<float> means, variances;
   found.layers().for_each([&](const auto& layer) {

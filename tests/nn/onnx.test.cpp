@@ -2,6 +2,7 @@
 #include "support/data.hpp"
 
 #include <privet/nn/onnx.hpp>
+#include <privet/nn/tied.hpp>
 
 #include "fixtures/onnx_models.hpp"
 
@@ -105,6 +106,14 @@ const sequential normal{conv2d<>{image{2, 4, 4}, 4, window{3, 3}},
 const sequential steps{lstm<4, 3, 5>{}, gru<4, 5, 6, 2>{}, dense<12, 2>{}};
 const sequential words{embedding<5, 9, 3>{}, gru<5, 3, 4>{}, lstm<5, 4, 2, 1>{}, dense<2, 2>{}};
 
+/// Each initialiser once, read by two nodes.
+const auto shared =
+    tie(tie(sequential{conv2d<>{image{2, 4, 4}, 2, window{3, 3, 1, 1}}, relu{},
+                       conv2d<>{image{2, 4, 4}, 2, window{3, 3, 1, 1}}, flatten{}, dense<32, 8>{},
+                       tanh_layer{}, dense<8, 8>{}, tanh_layer{}, dense<8, 8>{}, dense<8, 3>{}},
+            {0, 2}),
+        {6, 8});
+
 /// Weights that every target writes the same: multiples of 1 / 256.
 template <class T = float>
 parameters<T> weights(const auto& model) {
@@ -127,6 +136,8 @@ std::vector<std::byte> normal_file() { return write_onnx(normal, weights(normal)
 
 std::vector<std::byte> steps_file() { return write_onnx(steps, weights(steps)).value(); }
 std::vector<std::byte> words_file() { return write_onnx(words, weights(words), {.name = "words"}).value(); }
+
+std::vector<std::byte> shared_file() { return write_onnx(shared, weights(shared)).value(); }
 
 std::vector<std::byte> committed(std::string_view name) {
   return read_file(std::filesystem::path(PRIVET_PROJECT_ROOT) / "tests/fixtures/onnx" / name).value();
@@ -172,7 +183,8 @@ void write_all(const std::filesystem::path& folder) {
        {std::pair("rows.onnx", rows_file()), std::pair("pictures.onnx", pictures_file()),
         std::pair("flat_pictures.onnx", flat_pictures_file()), std::pair("own.onnx", own_file()),
         std::pair("blocks.onnx", blocks_file()), std::pair("normal.onnx", normal_file()),
-        std::pair("steps.onnx", steps_file()), std::pair("words.onnx", words_file())})
+        std::pair("steps.onnx", steps_file()), std::pair("words.onnx", words_file()),
+        std::pair("shared.onnx", shared_file())})
     (void)write_file_atomically(folder / name, bytes).value();
 }
 
@@ -187,6 +199,7 @@ TEST_CASE("onnx: files are those that onnxruntime has run, to the byte") {
   CHECK(normal_file() == committed("normal.onnx"));
   CHECK(steps_file() == committed("steps.onnx"));
   CHECK(words_file() == committed("words.onnx"));
+  CHECK(shared_file() == committed("shared.onnx"));
 }
 
 TEST_CASE("onnx: onnxruntime computes what the model computes") {
@@ -198,6 +211,7 @@ TEST_CASE("onnx: onnxruntime computes what the model computes") {
   CHECK(furthest(outputs_of(normal, false), oracle::normal) < 2e-6);
   CHECK(furthest(outputs_of(steps, false), oracle::steps) < 2e-6);
   CHECK(furthest(outputs_of(words, false, 9), oracle::words) < 2e-6);
+  CHECK(furthest(outputs_of(shared, false), oracle::shared) < 2e-6);
 }
 
 TEST_CASE("onnx: a network writes the file of its sequential, and doubles are rounded to float") {

@@ -107,63 +107,18 @@ TEST_CASE("recurrent layers: static and run-time sizes give the same bits") {
   CHECK(norms == b.norms());
 }
 
-namespace {
-
-constexpr std::size_t torch_rows = 5, torch_words = 11;
-
-std::size_t integer(std::size_t i, std::size_t seed) { return (i * i * 7 + i * 13 + seed) % 251; }
-double formula(std::size_t i, std::size_t seed) {
-  return (static_cast<double>(integer(i, seed)) - 125) / 128;
-}
-
-void check_close(const char* what, std::span<const double> got, std::span<const double> expected) {
-  REQUIRE(got.size() == expected.size());
-  double largest = 0;
-  for (const double v : expected) largest = std::max(largest, std::abs(v));
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    INFO(what << ' ' << i << ": " << got[i] << " against " << expected[i]);
-    REQUIRE(std::abs(got[i] - expected[i]) <= 1e-13 * largest);
-  }
-}
-
-void check_torch(const network& model, std::span<const double> outputs, std::span<const double> gradient,
-                 std::span<const double> norms, bool words = false) {
-  std::vector<double> numbers;
-  std::size_t seed = 5;
-  for (const auto& tensor : model.tensors()) {
-    for (std::size_t i = 0; i < tensor.size; ++i) numbers.push_back(formula(i, seed) / 2);
-    seed += 31;
-  }
-  setting s(model, torch_rows);
-  std::ranges::copy(test::from_torch<double>(model, std::span<const double>(numbers)), s.p.trained().begin());
-  for (std::size_t i = 0; i < s.x.size(); ++i)
-    s.x[i] = words ? static_cast<double>(integer(i, 3) % torch_words) : formula(i, 3);
-  std::vector<std::int32_t> labels(torch_rows);
-  for (std::size_t r = 0; r < torch_rows; ++r) labels[r] = static_cast<std::int32_t>(r % model.out_width());
-  std::vector<double> losses(torch_rows);
-  model.forward(s.weights(), torch_rows, s.x.data(), s.memory, s.context);
-  softmax_cross_entropy{}.evaluate<simd::default_arch>(
-      torch_rows, model.out_width(), static_cast<const double*>(s.output().data()), labels.data(),
-      losses.data(), s.memory.delta(model.depth() - 1));
-  model.backward(s.weights(), torch_rows, s.x.data(), s.memory, s.context);
-  check_close("output", s.output(), outputs);
-  check_close("norm", s.norms(), norms);
-  check_close("gradient", s.sum(), test::from_torch<double>(model, gradient));
-}
-
-} // namespace
-
 TEST_CASE("recurrent layers equal torch") {
-  check_torch(network({lstm<>{7, 3, 5, 1}, dense<>{5, 3}}), torch::lstm_last_outputs,
-              torch::lstm_last_gradient, torch::lstm_last_norms);
-  check_torch(network({dense<>{4, 21}, lstm<>{7, 3, 5}, tanh_layer{}, dense<>{35, 3}}),
-              torch::lstm_all_outputs, torch::lstm_all_gradient, torch::lstm_all_norms);
-  check_torch(network({gru<>{7, 3, 5, 1}, dense<>{5, 3}}), torch::gru_last_outputs, torch::gru_last_gradient,
-              torch::gru_last_norms);
-  check_torch(network({dense<>{4, 21}, gru<>{7, 3, 5}, tanh_layer{}, dense<>{35, 3}}), torch::gru_all_outputs,
-              torch::gru_all_gradient, torch::gru_all_norms);
-  check_torch(network({embedding<>{7, torch_words, 3}, lstm<>{7, 3, 6}, gru<>{7, 6, 4, 2}, dense<>{8, 3}}),
-              torch::words_outputs, torch::words_gradient, torch::words_norms, true);
+  constexpr std::size_t words = 11;
+  test::check_torch(network({lstm<>{7, 3, 5, 1}, dense<>{5, 3}}), 5, torch::lstm_last_outputs,
+                    torch::lstm_last_gradient, torch::lstm_last_norms);
+  test::check_torch(network({dense<>{4, 21}, lstm<>{7, 3, 5}, tanh_layer{}, dense<>{35, 3}}), 5,
+                    torch::lstm_all_outputs, torch::lstm_all_gradient, torch::lstm_all_norms);
+  test::check_torch(network({gru<>{7, 3, 5, 1}, dense<>{5, 3}}), 5, torch::gru_last_outputs,
+                    torch::gru_last_gradient, torch::gru_last_norms);
+  test::check_torch(network({dense<>{4, 21}, gru<>{7, 3, 5}, tanh_layer{}, dense<>{35, 3}}), 5,
+                    torch::gru_all_outputs, torch::gru_all_gradient, torch::gru_all_norms);
+  test::check_torch(network({embedding<>{7, words, 3}, lstm<>{7, 3, 6}, gru<>{7, 6, 4, 2}, dense<>{8, 3}}), 5,
+                    torch::words_outputs, torch::words_gradient, torch::words_norms, 1e-13, words);
 }
 
 namespace {

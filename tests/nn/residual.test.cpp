@@ -168,41 +168,7 @@ TEST_CASE("residual: equals torch") {
       relu{}, avg_pool<>{image{6, 4, 4}, window{2, 2, 2}}, flatten{},
       residual{tanh_layer{}, dense<>{24, 5}, relu{}, dense<>{5, 24}},
       residual{dense<>{24, 20}, tanh_layer{}, shortcut{dense<>{24, 20}}}, dense<>{20, 5}});
-  constexpr std::size_t rows = 19;
-  const auto formula = [](std::size_t count, std::size_t seed, auto put) {
-    for (std::size_t i = 0; i < count; ++i)
-      put(i, (static_cast<double>((i * i * 7 + i * 13 + seed) % 251) - 125) / 128);
-  };
-  std::vector<double> numbers;
-  std::size_t seed = 5;
-  for (const auto& tensor : model.tensors()) {
-    formula(tensor.size, seed, [&](std::size_t, double v) { numbers.push_back(v / 2); });
-    seed += 31;
-  }
-  setting<network> s(model, rows);
-  std::ranges::copy(test::from_torch<double>(model, std::span<const double>(numbers)), s.p.trained().begin());
-  formula(s.x.size(), 3, [&](std::size_t i, double v) { s.x[i] = v; });
-  std::vector<std::int32_t> labels(rows);
-  for (std::size_t r = 0; r < rows; ++r) labels[r] = static_cast<std::int32_t>(r % 5);
-  std::vector<double> losses(rows);
-  s.model.forward(s.weights(), rows, s.x.data(), s.memory);
-  softmax_cross_entropy{}.evaluate<simd::default_arch>(rows, 5, static_cast<const double*>(s.output().data()),
-                                                       labels.data(), losses.data(),
-                                                       s.memory.delta(model.depth() - 1));
-  s.model.backward(s.weights(), rows, s.x.data(), s.memory);
-  const auto check_close = [&](const char* what, std::span<const double> got,
-                               std::span<const double> expected) {
-    REQUIRE(got.size() == expected.size());
-    double largest = 0;
-    for (const double v : expected) largest = std::max(largest, std::abs(v));
-    for (std::size_t i = 0; i < got.size(); ++i) {
-      INFO(what << ' ' << i << ": " << got[i] << " against " << expected[i]);
-      REQUIRE(std::abs(got[i] - expected[i]) <= 1e-13 * largest);
-    }
-  };
-  check_close("output", s.output(), torch::outputs);
-  check_close("norm", s.norms(), torch::norms);
-  check_close("gradient", s.sum(), test::from_torch<double>(model, std::span<const double>(torch::gradient)));
+  test::check_torch(model, 19, torch::outputs, torch::gradient, torch::norms);
 }
 
 TEST_CASE("residual: paths that do not fit are refused with both sides") {

@@ -24,7 +24,7 @@ except ImportError as why:
 
 import header
 
-NAMES = ["rows", "pictures", "flat_pictures", "own", "blocks", "normal", "steps", "words"]
+NAMES = ["rows", "pictures", "flat_pictures", "own", "blocks", "normal", "steps", "words", "shared"]
 WORDS = {"words": 9}  # models that read numbers of so many words
 GATES = ["Reshape", "Gather", "Reshape"]  # in another order
 LSTM, GRU = (["Reshape", "Transpose", *GATES, *GATES, "Concat", *GATES, *GATES, kind] for kind in ("LSTM", "GRU"))
@@ -39,6 +39,7 @@ OPERATORS = {
                "Relu", "BatchNormalization", "Flatten", "ReduceMean", "Sub", "Mul", "ReduceMean", "Add", "Sqrt", "Div",
                "Mul", "Add", "Gemm"],
     "steps": [*LSTM, "Transpose", "Flatten", *GRU, "Slice", "Transpose", "Flatten", "Gemm"],
+    "shared": ["Reshape", "Conv", "Relu", "Conv", "Flatten", "Gemm", "Tanh", "Gemm", "Tanh", "Gemm", "Gemm"],
     "words": ["Cast", "Gather", "Flatten", *GRU, "Transpose", "Flatten", *LSTM, "Slice", "Transpose", "Flatten", "Gemm"],
 }
 

@@ -13,6 +13,7 @@
 #include <privet/nn/network.hpp>
 #include <privet/nn/pools.hpp>
 #include <privet/nn/sequential.hpp>
+#include <privet/nn/tied.hpp>
 #include <privet/nn/weights.hpp>
 #include <privet/optim/adam.hpp>
 #include <privet/simd/denormals.hpp>
@@ -132,6 +133,14 @@ std::size_t a_head_of_ones_own() {
   const auto model = keep_local(sequential{dense<43, 128>{}, relu{}, dense<128, 6>{}}, {2});
   const std::size_t sent = model.sizes().shared, kept = model.sizes().local;
   return sent + kept;
+}
+
+std::size_t used_twice() {
+  const auto model = tie(sequential{dense<43, 64>{}, tanh_layer{}, dense<64, 64>{}, tanh_layer{},
+                                    dense<64, 64>{}, tanh_layer{}, dense<64, 6>{}},
+                         {2, 4});
+  const std::size_t all = model.sizes().shared; // 43 * 64 + 64, once 64 * 64 + 64, 64 * 6 + 6
+  return all;
 }
 
 result<network> sent(std::size_t columns, std::size_t classes) {

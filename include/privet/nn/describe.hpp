@@ -4,6 +4,7 @@
 #include <privet/core/json.hpp>
 #include <privet/nn/network.hpp>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -274,17 +275,23 @@ inline result<any_layer> read_layer(const json& facts, const std::string& place,
 } // namespace detail
 
 /// The architecture as JSON: {"format": "privet.network", "version": 1, "layers": [...]}. A layer that stays on the
-/// device has "local": true; the version is then 2, which a reader that would send it anywhere does not know.
+/// device has "local": true; the version is then 2, which a reader that would send it anywhere does not know. One that
+/// reads the parameters of an earlier layer has "tied": its place; the version is then 3.
 template <class List>
 json describe(const layer_stack<List>& model) {
   json layers = json::array();
   model.layers().for_each([&](const auto& layer) {
     std::visit([&](const auto& erased) { layers.push_back(detail::describe_layer(erased)); },
                detail::erase(layer));
-    if (model.is_local(layers.size() - 1)) layers.back()["local"] = true;
+    const std::size_t i = layers.size() - 1;
+    if (model.is_local(i)) layers.back()["local"] = true;
+    if (model.origin(i) != i) layers.back()["tied"] = model.origin(i);
   });
+  const bool ties = !model.ties().empty();
   return {{"format", "privet.network"},
-          {"version", model.sizes().local > 0 ? 2 : 1},
+          {"version", ties                      ? 3
+                      : model.sizes().local > 0 ? 2
+                                                : 1},
           {"layers", std::move(layers)}};
 }
 
@@ -293,16 +300,16 @@ json describe(const layer_stack<List>& model) {
 /// Errors  N004: a member that is missing, of another kind or out of range; too many layers, units,
 ///         parameters, products or bytes. N011: another format or version, an unknown layer type, paths that part on rows and
 ///         meet on lanes. N003: layers that do not fit. N001: a first layer that does not know the width of the
-///         rows it reads, an output that nobody reads, a local layer without parameters
+///         rows it reads, an output that nobody reads, a local or tied layer without parameters
 inline result<network> read_network(const json& description, std::string_view place = "network",
                                     const network_limits& limits = {}) {
   const auto format = read_member<std::string>(description, "format", place);
   if (!format) return format.error();
   const auto version = read_member<int>(description, "version", place);
   if (!version) return version.error();
-  if (*format != "privet.network" || (*version != 1 && *version != 2))
+  if (*format != "privet.network" || *version < 1 || *version > 3)
     return error::of(fault::unsupported, place, ": ", in_quotes(*format), " version ", *version,
-                     ", this build reads 'privet.network' versions 1 and 2");
+                     ", this build reads 'privet.network' versions 1 to 3");
   const auto found = description.find("layers");
   if (found == description.end() || !found->is_array() || found->empty() ||
       found->size() > detail::most_layers)
@@ -310,8 +317,9 @@ inline result<network> read_network(const json& description, std::string_view pl
 
   std::vector<any_layer> layers;
   std::vector<std::size_t> local;
-  std::vector<std::size_t> reads; // what each layer reads
-  std::vector<bool> overwrites;   // which of them leave no output of the layer before
+  std::vector<std::array<std::size_t, 2>> ties; // of two layers each
+  std::vector<std::size_t> reads;               // what each layer reads
+  std::vector<bool> overwrites;                 // which of them leave no output of the layer before
   std::size_t width = 0, units = 0, parameters = 0, products = 0;
   bool fuses = false; // the layer before
   for (const json& facts : *found) {
@@ -329,7 +337,8 @@ inline result<network> read_network(const json& description, std::string_view pl
             overwrites[second] = false;
             if (is_branch<L>) width = reads[second];
           }
-          parameters += l.size(0);
+          if (!facts.contains("tied"))
+            parameters += l.size(0); // else they are those of another, or it is refused
           products += detail::products_of(l, width);
           if (!overwrites.back()) units += width;
           if constexpr (keeps_rows<L>)
@@ -351,11 +360,23 @@ inline result<network> read_network(const json& description, std::string_view pl
       if (!stays) return stays.error();
       if (*stays) local.push_back(layers.size());
     }
+    if (facts.contains("tied")) {
+      if (*version < 3)
+        return error::of(fault::format, place, ": layer ", layers.size(), " is tied, which version ",
+                         *version, " has not");
+      const auto to = read_member<std::size_t>(facts, "tied", concat(place, ": layer ", layers.size()));
+      if (!to) return to.error();
+      if (*to >= layers.size())
+        return error::of(fault::format, place, ": layer ", layers.size(), " is tied to layer ", *to,
+                         ", expected one before it");
+      ties.push_back({*to, layers.size()});
+    }
     layers.push_back(std::move(*layer));
   }
   try {
     network model(std::move(layers));
     model.keep_local(local);
+    for (const auto& layers_of : ties) model.tie(layers_of);
     if (const std::size_t bytes = model.bytes_for(simd::lane_block); bytes > limits.bytes)
       return error::of(fault::format, place, ": ", simd::lane_block, " rows take ", bytes,
                        " bytes to train on, at most ", limits.bytes, " are given");

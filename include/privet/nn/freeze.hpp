@@ -5,6 +5,7 @@
 #include <privet/core/rows_view.hpp>
 #include <privet/nn/batch_norm.hpp>
 #include <privet/nn/sequential.hpp>
+#include <privet/nn/tied.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -89,8 +90,9 @@ frozen_batch_norm<In> frozen_at(const batch_norm<In>& layer, const moment_sums& 
 /// Privacy  the statistics are a function of the rows and not noised
 /// Source   Ioffe and Szegedy, ICML 2015, algorithm 2
 /// Test     tests/nn/normalisation.test.cpp, against PyTorch
-template <class Arch = simd::default_arch, class... L, class T>
-auto freeze(const sequential<L...>& model, const parameters<T>& p, rows_view<T> rows,
+template <class Arch = simd::default_arch, class List, class T>
+  requires requires(const List& layers) { layers.template get<0>(); }
+auto freeze(const layer_stack<List>& model, const parameters<T>& p, rows_view<T> rows,
             std::size_t batch = 320) {
   batch = std::min(batch, rows.rows);
   require(batch > 1, fault::argument, "freeze: batches of ", batch, " rows, expected 2 or more");
@@ -103,7 +105,13 @@ auto freeze(const sequential<L...>& model, const parameters<T>& p, rows_view<T> 
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       sequential changed{each(model.layers().template get<I>(), sums[I])...};
       changed.keep_local(model.local_layers());
-      return changed;
+      if constexpr (detail::with_ties<List>) {
+        tied shared(changed);
+        for (const auto& layers : model.ties()) shared.tie(layers);
+        return shared;
+      } else {
+        return changed;
+      }
     }(std::make_index_sequence<std::remove_cvref_t<decltype(model.layers())>::size()>{});
   };
 

@@ -102,12 +102,18 @@ struct partly_frozen {
   network whole() const {
     std::vector<any_layer> layers;
     std::vector<std::size_t> local;
+    std::vector<std::vector<std::size_t>> ties;
     for (const network* const part : {&body.layers(), &head}) {
       for (const std::size_t i : part->local_layers()) local.push_back(layers.size() + i);
+      for (auto& tied : part->ties()) {
+        for (auto& i : tied) i += layers.size();
+        ties.push_back(std::move(tied));
+      }
       part->layers().for_each([&](const auto& layer) { layers.push_back(layer); });
     }
     network both(std::move(layers));
     both.keep_local(local);
+    for (const auto& tied : ties) both.tie(tied);
     return both;
   }
 
@@ -148,6 +154,10 @@ void check_cut(const layer_stack<List>& model, std::size_t at) {
               second, " reads, and a cut in front of layer ", at, " would part them: cut in front of layer ",
               second, " or behind layer ", i);
     }
+    const std::size_t origin = model.origin(i);
+    require(i < at || origin >= at || origin == i, fault::argument, "freeze_body: layers ", origin, " and ",
+            i, " share parameters, and a cut in front of layer ", at,
+            " would part them: cut in front of layer ", origin, " or behind layer ", i);
     if (i == at)
       require(own_in_width(layer).has_value(), fault::argument, "freeze_body: layer ", at,
               " does not know the width of what it reads, so no head begins with it: cut behind it, or in "
@@ -166,7 +176,8 @@ std::pair<network, parameters<T>> part_of(const layer_stack<List>& model, const 
   std::size_t i = 0, skipped = 0, taken = 0; // tensors
   model.layers().for_each([&]<class L>(const L& layer) {
     std::size_t count = 0;
-    if constexpr (ParametricLayer<L>) count = layer.tensors().size();
+    if constexpr (ParametricLayer<L>)
+      if (model.origin(i) == i) count = layer.tensors().size();
     if (i < first) skipped += count;
     if (i >= first && i < last) {
       layers.push_back(erase(layer));
@@ -177,6 +188,11 @@ std::pair<network, parameters<T>> part_of(const layer_stack<List>& model, const 
   });
   network part(std::move(layers));
   part.keep_local(local);
+  for (auto& tied : model.ties())
+    if (tied.front() >= first && tied.back() < last) {
+      for (auto& layer : tied) layer -= first;
+      part.tie(tied);
+    }
   auto own = part.template make_parameters<T>();
   const auto from = model.tensors(), to = part.tensors();
   for (std::size_t k = 0; k < taken; ++k)

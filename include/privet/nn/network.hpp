@@ -30,7 +30,7 @@ namespace detail {
 
 class layer_vector {
  public:
-  static constexpr bool with_branches = true;
+  static constexpr bool with_branches = true, with_ties = true;
   explicit layer_vector(std::vector<any_layer> layers) : layers_(std::move(layers)) {}
   std::size_t size() const noexcept { return layers_.size(); }
   template <class F>
@@ -128,6 +128,7 @@ class network : public layer_stack<detail::layer_vector> {
   template <class List>
   explicit network(const layer_stack<List>& model) : network(erased(model)) {
     keep_local(model.local_layers());
+    for (const auto& layers : model.ties()) tie(layers);
   }
 
  private:

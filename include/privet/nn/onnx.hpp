@@ -490,8 +490,8 @@ result<std::vector<std::byte>> write_onnx(const Model& model, const parameters<T
   try {
     std::size_t index = 0;
     model.layers().for_each([&](const auto& layer) {
-      graph.written_.push_back(graph.now_); // what this one reads
-      graph.inner(concat(index++), layer);
+      graph.written_.push_back(graph.now_);              // what this one reads
+      graph.inner(concat(model.origin(index++)), layer); // tied layers have one name
     });
     if (options.softmax) graph.put(graph.node("Softmax", {graph.flat()}, {{"axis", 1}}));
     if (graph.any() == "input") graph.put(graph.node("Identity", {"input"})); // an output has a node

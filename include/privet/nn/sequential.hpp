@@ -3,6 +3,7 @@
 // holds them by value at run time; both are the same engine over another list, and so give
 // the same bits.
 
+#include <privet/core/dtype.hpp>
 #include <privet/core/function_ref.hpp>
 #include <privet/core/indexed_list.hpp>
 #include <privet/core/parameters.hpp>
@@ -10,10 +11,12 @@
 #include <privet/nn/tape.hpp>
 #include <privet/simd/convolution.hpp>
 #include <privet/simd/elementwise.hpp>
+#include <privet/simd/reduce.hpp>
 #include <privet/simd/transpose.hpp>
 
 #include <algorithm>
 #include <initializer_list>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -38,6 +41,16 @@ inline constexpr bool with_branches = requires { List::with_branches; };
 template <class... L>
 inline constexpr bool with_branches<indexed_list<L...>> = ((is_join<L> || is_branch<L>) || ...);
 
+/// A list whose layers may share parameters (nn/tied.hpp); of others nothing is compiled for that.
+template <class List>
+struct shared_list : List {
+  static constexpr bool with_ties = true;
+};
+template <class List>
+inline constexpr bool with_branches<shared_list<List>> = with_branches<List>;
+template <class List>
+inline constexpr bool with_ties = requires { List::with_ties; };
+
 } // namespace detail
 
 /// The engine: a list of layers read against one flat vector.
@@ -47,6 +60,7 @@ inline constexpr bool with_branches<indexed_list<L...>> = ((is_join<L> || is_bra
 /// Paths     each layer reads the output of the one before it; a join adds that of an earlier one to it, the layer
 ///           behind a branch reads that of an earlier one instead (nn/residual.hpp)
 /// Order     parameters lie in layer order, each layer as it documents; those of local layers behind all others
+/// Ties      layers that share parameters have one place in that order, that of the first of them
 template <class List>
 class layer_stack {
  public:
@@ -71,7 +85,46 @@ class layer_stack {
     for (const auto i : layers) {
       require(i < depth() && places_[i].parametric, fault::argument, "keep_local: layer ", i, " of ", depth(),
               i < depth() ? " has no parameters" : " layers");
-      places_[i].local = true;
+      places_[places_[i].origin].local = true;
+    }
+    place_parameters();
+  }
+
+  /// The first of the layers that read the parameters of this one; itself where nothing is tied.
+  std::size_t origin(std::size_t layer) const noexcept { return places_[layer].origin; }
+  /// The layers of each tie, in order.
+  std::vector<std::vector<std::size_t>> ties() const {
+    std::vector<std::vector<std::size_t>> all;
+    for (std::size_t i = 0; i < depth(); ++i) {
+      if (!places_[i].tied || origin(i) != i) continue;
+      all.emplace_back();
+      for (std::size_t j = i; j < depth(); ++j)
+        if (origin(j) == i) all.back().push_back(j);
+    }
+    return all;
+  }
+
+  /// Makes these layers, and those that were tied to one of them before, read the same parameters. They are local if
+  /// those of one were. Throws N001 for fewer than two layers, one that is not there or has no parameters; N003 for
+  /// layers with other tensors.
+  void tie(std::span<const std::size_t> layers)
+    requires(detail::with_ties<List>)
+  {
+    require(layers.size() >= 2, fault::argument, "tie: ", layers.size(), " layers, expected two or more");
+    std::size_t first = depth();
+    for (const auto i : layers) {
+      require(i < depth() && places_[i].parametric, fault::argument, "tie: layer ", i, " of ", depth(),
+              i < depth() ? " has no parameters" : " layers");
+      const auto expected = tensors_text(layers[0]), found = tensors_text(i);
+      require(found == expected && places_[i].lanes == places_[layers[0]].lanes, fault::shape, "tie: layer ",
+              layers[0], " has ", expected, ", layer ", i, " has ", found);
+      first = std::min(first, origin(i));
+    }
+    for (const auto i : layers) {
+      const std::size_t before = origin(i);
+      places_[first].local |= places_[before].local;
+      for (auto& p : places_)
+        if (p.origin == before) p.origin = first, p.tied = p.weighs = true;
     }
     place_parameters();
   }
@@ -116,10 +169,10 @@ class layer_stack {
   void backward(std::span<const T> p, std::size_t rows, const T* x, tape<T>& memory,
                 layer_context context = {}) const;
 
-  /// Layers with parameters.
+  /// Layers with parameters; tied ones are one.
   std::size_t parametric_layers() const {
     std::size_t count = 0;
-    for_each_parametric([&](std::size_t, const auto&) { ++count; });
+    for (std::size_t i = 0; i < depth(); ++i) count += owns(i);
     return count;
   }
   /// The most numbers that one path through the sum of an example's squared norm adds up.
@@ -127,15 +180,19 @@ class layer_stack {
     std::size_t most = 0;
     for_each_parametric([&](std::size_t i, const auto& layer) {
       const place& p = places_[i];
-      std::size_t own = p.lanes ? simd::lane_squares_depth(p.size) : p.in + p.out;
-      if constexpr (requires { layer.norm_depth(); }) own = layer.norm_depth();
+      std::size_t own = p.lanes  ? simd::lane_squares_depth(p.size)
+                        : p.tied ? squared_at_once + p.size / squared_at_once + 1
+                                 : p.in + p.out;
+      if constexpr (requires { layer.norm_depth(); })
+        if (!p.tied) own = layer.norm_depth();
       most = std::max(most, own);
     });
     return most + depth();
   }
 
   /// norms[r] = squared l2 norm of the gradient of row r over all trained parameters, exact; of most layers
-  /// on rows without forming any per-example gradient. Call after `backward`.
+  /// on rows without forming any per-example gradient. Of tied layers the gradients of a row are added up before, as
+  /// they are where they count. Call after `backward`.
   ///
   /// ByLayer   norms[k * rows + r] is that of the k-th layer with parameters alone
   template <class Arch = simd::default_arch, bool ByLayer = false, class T>
@@ -143,8 +200,8 @@ class layer_stack {
 
   /// Multiplies the deltas of row r by coefficients[r]. A row with coefficient 0 is masked: its
   /// deltas, activations and input are replaced by zeros through a select, so that a row that
-  /// holds NaN or infinity leaves no trace in the sum. Of layers on lanes, and of those that
-  /// weigh, the gradients themselves are multiplied where they are added up.
+  /// holds NaN or infinity leaves no trace in the sum. Of layers on lanes, of those that weigh and
+  /// of tied ones, the gradients themselves are multiplied where they are added up.
   ///
   /// ByLayer   those of the k-th layer with parameters by coefficients[k * rows + r]
   /// Timing    a chunk in which some row is masked takes longer
@@ -157,14 +214,13 @@ class layer_stack {
         select_row<Arch>(std::span<T>(values + r * width, width), coefficients[r]);
     };
     mask(x, in_width());
-    const T* own = coefficients.data();
     for (std::size_t i = 0; i < depth(); ++i) {
+      const T* const own = coefficients.data() + (ByLayer ? places_[i].rank * rows : 0);
       if (places_[i].lanes) { // the coefficients wait for the sum over the lanes
         if (!places_[i].parametric) continue;
         T* const weights = memory.weights(i);
         for (std::size_t r = 0; r < blocks_of(rows) * simd::lane_block; ++r)
           weights[r] = r >= rows ? T{} : memory.weighed ? weights[r] * own[r] : own[r];
-        if constexpr (ByLayer) own += rows;
         continue;
       }
       if (places_[i].turns) mask(memory.entry(i), places_[i].in);
@@ -184,11 +240,9 @@ class layer_stack {
             }
           }
         });
-        if constexpr (ByLayer) own += rows;
         continue;
       }
       simd::scale_rows<Arch>(rows, places_[i].out, own, memory.written_delta(i));
-      if constexpr (ByLayer) own += rows;
     }
     memory.weighed = true;
   }
@@ -212,9 +266,9 @@ class layer_stack {
     std::size_t most = 0;
     for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
       if constexpr (in_lanes<L>) // any piece of lanes can be added up alone
-        most = std::max<std::size_t>(most, 1);
+        most = std::max<std::size_t>(most, places_[i].tied ? places_[i].size : 1);
       else if constexpr (requires { layer.piece_size(); })
-        most = std::max(most, layer.piece_size());
+        most = std::max(most, places_[i].tied ? places_[i].size : layer.piece_size());
       else
         most = std::max(most, places_[i].size);
     });
@@ -225,14 +279,16 @@ class layer_stack {
   template <class T, class Fill>
   void initialise(parameters<T>& p, Fill&& fill) const {
     for_each_parametric([&](std::size_t i, const auto& layer) {
-      layer.initialise(p.trained().subspan(places_[i].offset, places_[i].size), fill);
+      if (owns(i)) layer.initialise(p.trained().subspan(places_[i].offset, places_[i].size), fill);
     });
   }
 
-  /// Every tensor as files name it: `<layer index>.<name>`, offsets into the trained parameters.
+  /// Every tensor as files name it: `<layer index>.<name>`, offsets into the trained parameters. Those of tied layers
+  /// have the name of the first.
   std::vector<named_tensor> tensors() const {
     std::vector<named_tensor> all;
     for_each_parametric([&](std::size_t i, const auto& layer) {
+      if (!owns(i)) return;
       for (auto tensor : layer.tensors()) {
         tensor.name = concat(i, '.', tensor.name);
         tensor.offset += places_[i].offset;
@@ -261,8 +317,11 @@ class layer_stack {
     bool branches;   ///< reads what layer `second` reads
     bool forks;      ///< what it reads is read again
     std::size_t second;
-    std::size_t kept; ///< scalars of each row that it keeps beside its output
-    bool weighs;      ///< its sums multiply by coefficients themselves
+    std::size_t kept;     ///< scalars of each row that it keeps beside its output
+    bool weighs;          ///< its sums multiply by coefficients themselves
+    std::size_t origin;   ///< the first layer that reads its parameters
+    bool tied = false;    ///< others read them too
+    std::size_t rank = 0; ///< how many layers with parameters of their own are before its origin
   };
 
   /// Resolves widths and offsets. Throws N003 where two neighbours do not fit, N001 for a layer whose
@@ -306,7 +365,7 @@ class layer_stack {
       if constexpr (Activation<L>) lanes = found_layout(index, before, again);
       places_.push_back({width, out, 0, size, in_place, Fusing<L>, ParametricLayer<L>, false, lanes,
                          !is_branch<L> && lanes != before, is_join<L>, is_branch<L>, forks, second, kept,
-                         weighs_rows<L>});
+                         weighs_rows<L>, index});
       width = out;
       ++index;
     });
@@ -379,12 +438,20 @@ class layer_stack {
 
   void place_parameters() {
     sizes_ = {};
-    for (const auto& p : places_) (p.local ? sizes_.local : sizes_.shared) += p.size;
-    std::size_t shared = 0, local = sizes_.shared;
-    for (auto& p : places_) {
+    for (std::size_t i = 0; i < depth(); ++i)
+      if (origin(i) == i) (places_[i].local ? sizes_.local : sizes_.shared) += places_[i].size;
+    std::size_t shared = 0, local = sizes_.shared, rank = 0;
+    for (std::size_t i = 0; i < depth(); ++i) {
+      place& p = places_[i];
+      if (const place& first = places_[p.origin]; p.origin != i) {
+        p.local = first.local, p.offset = first.offset, p.rank = first.rank;
+        continue;
+      }
       auto& next = p.local ? local : shared;
       p.offset = next;
       next += p.size;
+      p.rank = rank;
+      rank += p.parametric;
     }
   }
 
@@ -400,7 +467,7 @@ class layer_stack {
     std::vector<typename tape<T>::block> blocks;
     for (const auto& p : places_)
       blocks.push_back({p.out, p.in_place, p.lanes, p.turns ? p.in : 0, p.lanes && p.parametric ? p.size : 0,
-                        p.branches, p.kept, p.weighs});
+                        p.branches, p.kept, p.weighs && !p.lanes, room_of_tie(p)});
     if (of == passes::forward) mark_readers(blocks);
     return blocks;
   }
@@ -446,6 +513,9 @@ class layer_stack {
     return *width;
   }
 
+  /// Whether layer i has parameters and is the first that reads them.
+  bool owns(std::size_t i) const noexcept { return places_[i].parametric && origin(i) == i; }
+
   template <class F>
   void for_each_parametric(F&& f) const {
     for (std::size_t i = 0; i < depth(); ++i)
@@ -456,6 +526,136 @@ class layer_stack {
 
   /// Whether layer i is an activation that the layer before it takes along.
   bool fused(std::size_t i) const noexcept { return i < depth() && places_[i].in_place && !places_[i].joins; }
+
+  /// Calls f(place, layer) for the layers of a tie, in order.
+  template <class F>
+  void for_each_tied(std::size_t first, F&& f) const {
+    for (std::size_t i = first; i < depth(); ++i)
+      if (origin(i) == first)
+        layers_.visit(i, [&]<class L>(const L& layer) {
+          if constexpr (ParametricLayer<L>) f(i, layer);
+        });
+  }
+  std::string tensors_text(std::size_t i) const {
+    std::string text;
+    layers_.visit(i, [&]<class L>(const L& layer) {
+      if constexpr (ParametricLayer<L>)
+        for (const auto& tensor : layer.tensors())
+          text += concat(text.empty() ? "" : ", ", tensor.name, ' ', shape_text(tensor.shape));
+    });
+    return text;
+  }
+
+  /// So many squares are added one after another; then the sums.
+  static constexpr std::size_t squared_at_once = 2048;
+
+  /// Scalars in which the gradients of one example, or of the lanes of one block, are formed, and what a layer keeps of
+  /// one example.
+  static std::size_t room_of_tie(const place& p) noexcept {
+    return !p.tied ? 0 : p.lanes ? 3 * p.size * simd::lane_block : p.size + p.kept;
+  }
+  /// The call on row r alone of a layer on rows; what it keeps is copied to `kept`.
+  template <class L, class T>
+  layer_rows<T> row_call(const L& layer, std::size_t i, std::size_t r, std::size_t rows, const T* x,
+                         tape<T>& memory, T* kept) const {
+    layer_rows<T> row = call(i, rows, x, memory);
+    if constexpr (keeps_rows<L>) {
+      const T* from = row.kept;
+      row.kept = kept;
+      for (const std::size_t width : layer.kept_widths()) {
+        kept = std::copy_n(from + r * width, width, kept);
+        from += rows * width;
+      }
+    }
+    row.rows = 1;
+    row.input += r * row.in, row.output += r * row.out;
+    row.coefficients = nullptr;
+    return row;
+  }
+  /// The gradient of one example over all uses of the parameters of layer `first`: of row `at` or, on lanes, of the
+  /// examples of block `at`. The same numbers for norms and for sums, so that uses may cancel.
+  template <class Arch, class T>
+  const T* tied_gradient(std::size_t first, std::size_t at, std::size_t rows, const T* x,
+                         tape<T>& memory) const {
+    const std::size_t size = places_[first].size;
+    T* const sum = memory.gradient() + (places_[first].lanes ? size * simd::lane_block : 0);
+    std::fill_n(sum, places_[first].lanes ? size * simd::lane_block : size, T{});
+    for_each_tied(first, [&]<class L>(std::size_t i, const L& layer) {
+      if constexpr (in_lanes<L>) {
+        simd::add_lanes<Arch>(size, lane_gradients<Arch>(layer, i, at, x, memory),
+                              static_cast<const T*>(nullptr), sum);
+      } else {
+        layer.template accumulate<Arch>(row_call(layer, i, at, rows, x, memory, sum + size),
+                                        static_cast<const T*>(memory.written_delta(i) + at * places_[i].out),
+                                        std::span<T>(sum, size));
+      }
+    });
+    return sum;
+  }
+  template <class Arch, class T>
+  void add_tied_squares(std::size_t first, std::size_t rows, const T* x, tape<T>& memory,
+                        std::span<T> norms) const {
+    const std::size_t size = places_[first].size;
+    if (places_[first].lanes) {
+      for (std::size_t b = 0; b < blocks_of(rows); ++b)
+        add_block_squares<Arch>(size, b, tied_gradient<Arch>(first, b, rows, x, memory), norms);
+      return;
+    }
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::span<const T> g(tied_gradient<Arch>(first, r, rows, x, memory), size);
+      T sum = static_cast<T>(size) * std::numeric_limits<T>::min(); // where squares underflow
+      for (std::size_t i = 0; i < size; i += squared_at_once)
+        sum += simd::sum_squares<Arch>(g.subspan(i, std::min(squared_at_once, size - i)));
+      norms[r] += sum;
+    }
+  }
+  /// to += the sum over rows of the gradients of the parameters of layer `first`.
+  template <class Arch, class T>
+  void add_tied(std::size_t first, std::size_t rows, const T* x, tape<T>& memory, std::span<T> to) const {
+    if (!memory.weighed)
+      return for_each_tied(first, [&](std::size_t i, const auto& layer) {
+        add_gradient<Arch>(layer, i, rows, x, memory, to);
+      });
+    const T* const weights = memory.weights(first);
+    if (!places_[first].lanes) {
+      for (std::size_t r = 0; r < rows; ++r)
+        simd::axpy<Arch>(weights[r],
+                         std::span<const T>(tied_gradient<Arch>(first, r, rows, x, memory), to.size()), to);
+      return;
+    }
+    T* const total = memory.gradient() + 2 * to.size() * simd::lane_block;
+    std::fill_n(total, to.size() * simd::lane_block, T{});
+    for (std::size_t b = 0; b < blocks_of(rows); ++b)
+      simd::add_lanes<Arch>(to.size(), tied_gradient<Arch>(first, b, rows, x, memory),
+                            weights + b * simd::lane_block, total);
+    simd::sum_lanes<Arch>(to.size(), 1, static_cast<const T*>(total), 0, static_cast<const T*>(nullptr),
+                          to.data(), simd::add{});
+  }
+  template <class Arch, class T>
+  void whole_tied(std::size_t first, std::size_t rows, const T* x, tape<T>& memory, std::span<T> to) const {
+    std::ranges::fill(to, T{});
+    add_tied<Arch>(first, rows, x, memory, to);
+  }
+
+  /// norms += the squared norms of the examples of block b.
+  template <class Arch, class T>
+  static void add_block_squares(std::size_t size, std::size_t b, const T* gradients, std::span<T> norms) {
+    alignas(64) T squares[simd::lane_block] = {};
+    simd::add_lane_squares<Arch>(size, gradients, squares);
+    const std::size_t first = b * simd::lane_block;
+    for (std::size_t r = first; r < std::min(norms.size(), first + simd::lane_block); ++r)
+      norms[r] += squares[r - first];
+  }
+  /// to += the sum over rows of the gradients of one layer.
+  template <class Arch, class L, class T>
+  void add_gradient(const L& layer, std::size_t i, std::size_t rows, const T* x, tape<T>& memory,
+                    std::span<T> to) const {
+    if constexpr (in_lanes<L>)
+      sum_lanes<Arch>(layer, i, rows, x, memory, 0, to, simd::add{});
+    else
+      layer.template accumulate<Arch>(call(i, rows, x, memory),
+                                      static_cast<const T*>(memory.written_delta(i)), to);
+  }
 
   template <class Arch, class L, class T>
   static void whole_gradient(const L& layer, const layer_rows<T>& rows_of, const T* dy, std::span<T> room) {
@@ -814,22 +1014,19 @@ template <class Arch, bool ByLayer, class T>
 void layer_stack<List>::squared_norms(std::size_t rows, const T* x, tape<T>& memory,
                                       std::span<T> norms) const {
   std::ranges::fill(ByLayer ? norms : norms.first(rows), T{});
-  std::size_t from = 0;
   for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
-    const auto own = norms.subspan(from, rows);
-    if constexpr (in_lanes<L>) {
-      for (std::size_t b = 0; b < blocks_of(rows); ++b) {
-        alignas(64) T squares[simd::lane_block] = {};
-        simd::add_lane_squares<Arch>(places_[i].size, lane_gradients<Arch>(layer, i, b, x, memory), squares);
-        const std::size_t first = b * simd::lane_block;
-        for (std::size_t r = first; r < std::min(rows, first + simd::lane_block); ++r)
-          own[r] += squares[r - first];
+    const auto own = norms.subspan(ByLayer ? places_[i].rank * rows : 0, rows);
+    if constexpr (detail::with_ties<List>)
+      if (places_[i].tied) {
+        if (owns(i)) add_tied_squares<Arch>(i, rows, x, memory, own);
+        return;
       }
-    } else {
+    if constexpr (in_lanes<L>)
+      for (std::size_t b = 0; b < blocks_of(rows); ++b)
+        add_block_squares<Arch>(places_[i].size, b, lane_gradients<Arch>(layer, i, b, x, memory), own);
+    else
       layer.template add_squared_norms<Arch>(call(i, rows, x, memory),
                                              static_cast<const T*>(memory.written_delta(i)), own);
-    }
-    if constexpr (ByLayer) from += rows;
   });
 }
 
@@ -839,11 +1036,12 @@ void layer_stack<List>::accumulate(std::size_t rows, const T* x, tape<T>& memory
                                    std::span<T> gradient) const {
   for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
     const auto own = gradient.subspan(places_[i].offset, places_[i].size);
-    if constexpr (in_lanes<L>)
-      sum_lanes<Arch>(layer, i, rows, x, memory, 0, own, simd::add{});
-    else
-      layer.template accumulate<Arch>(call(i, rows, x, memory),
-                                      static_cast<const T*>(memory.written_delta(i)), own);
+    if constexpr (detail::with_ties<List>)
+      if (places_[i].tied) {
+        if (owns(i)) add_tied<Arch>(i, rows, x, memory, own);
+        return;
+      }
+    add_gradient<Arch>(layer, i, rows, x, memory, own);
   });
 }
 
@@ -853,6 +1051,13 @@ void layer_stack<List>::descend(std::size_t rows, const T* x, tape<T>& memory, T
                                 std::span<T> p) const {
   for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
     const auto own = p.subspan(places_[i].offset, places_[i].size);
+    if constexpr (detail::with_ties<List>)
+      if (places_[i].tied) {
+        if (!owns(i)) return;
+        whole_tied<Arch>(i, rows, x, memory, room.first(own.size()));
+        simd::axpy<Arch>(-scale, std::span<const T>(room.first(own.size())), own);
+        return;
+      }
     if constexpr (in_lanes<L>) {
       sum_lanes<Arch>(layer, i, rows, x, memory, 0, own, simd::subtract<T>{scale});
     } else {
@@ -874,6 +1079,13 @@ void layer_stack<List>::piecewise(
     std::size_t rows, const T* x, tape<T>& memory, std::span<T> room,
     std::type_identity_t<function_ref<void(std::size_t, std::span<T>)>> f) const {
   for_each_parametric([&]<class L>(std::size_t i, const L& layer) {
+    if constexpr (detail::with_ties<List>)
+      if (places_[i].tied) {
+        if (!owns(i)) return;
+        whole_tied<Arch>(i, rows, x, memory, room.first(places_[i].size));
+        f(places_[i].offset, room.first(places_[i].size));
+        return;
+      }
     if constexpr (in_lanes<L>) {
       for (std::size_t first = 0; first < places_[i].size; first += room.size()) {
         const auto piece = room.first(std::min(room.size(), places_[i].size - first));

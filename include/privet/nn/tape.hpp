@@ -37,6 +37,7 @@ class tape {
     bool borrows = false;     ///< its output is that of an earlier layer; its delta is its own
     std::size_t kept = 0;     ///< scalars of each row that the layer keeps beside its output
     bool weighs = false;      ///< its sums multiply by coefficients themselves
+    std::size_t tied = 0; ///< of a layer that shares parameters, room to form gradients of single examples
     // Where nothing comes back: the last layers that read its output and what it reads otherwise, and the layer
     // with which writing the latter begins.
     std::size_t until = 0, entry_until = 0, entry_from = 0;
@@ -90,7 +91,7 @@ class tape {
   T* kept(std::size_t layer) noexcept {
     return places_[layer].kept == none ? nullptr : kept_.data() + places_[layer].kept;
   }
-  /// Room for two gradients of the lanes of one block, of layers that keep none.
+  /// Room for two gradients of the lanes of one block, of layers that keep none, and for those of tied ones.
   T* gradient() noexcept { return gradient_.data(); }
   /// What a layer keeps beside its output.
   T* kept_rows(std::size_t layer) noexcept { return outputs_.data() + places_[layer].kept_rows; }
@@ -191,6 +192,7 @@ class tape {
         else
           all.gradient = std::max(all.gradient, 2 * layer.gradient * simd::lane_block);
       }
+      if (back) all.gradient = std::max(all.gradient, layer.tied);
       places_.push_back(own);
     }
     if (!layers.empty() && layers.back().lanes) {

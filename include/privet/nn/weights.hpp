@@ -290,6 +290,7 @@ result<network> with_statistics(const layer_stack<List>& model, const safetensor
   if (!faultless) return faultless.error();
   network changed(std::move(layers));
   changed.keep_local(model.local_layers());
+  for (const auto& tied : model.ties()) changed.tie(tied);
   return changed;
 }
 
