@@ -200,8 +200,10 @@ TEST_CASE("tied: files and descriptions say so, and descriptions are not believe
   };
   CHECK(message(3, 0) == "");
   CHECK(message(3, 3) == "[N004 format] here: layer 3 is tied to layer 3, expected one before it");
-  CHECK(message(3, 1).find("layer 1 has weight (2), bias (2), layer 3 has weight (2, 2, 3, 3), bias (2)") !=
-        std::string::npos);
+  CHECK(
+      message(3, 1).find(
+          "layer 1 has weight (2), bias (2) on lanes, layer 3 has weight (2, 2, 3, 3), bias (2) on lanes") !=
+      std::string::npos);
   CHECK(message(3, 2).find("layer 2 of 6 has no parameters") != std::string::npos);
   CHECK(message(2, 0).find("layer 2 of 6 has no parameters") != std::string::npos);
   CHECK(message(3, -1) != "");
@@ -214,6 +216,10 @@ TEST_CASE("tied: both sides of a misfit are named") {
   CHECK_THROWS_WITH(tie(model, {0}), "[N001 argument] tie: 1 layers, expected two or more");
   CHECK_THROWS_WITH(tie(model, {0, 9}), "[N001 argument] tie: layer 9 of 4 layers");
   CHECK_THROWS_WITH(tie(model, {0, 1}), "[N001 argument] tie: layer 1 of 4 has no parameters");
+  CHECK_THROWS_WITH(tie(model, {0, 0}), "[N001 argument] tie: layer 0 is named twice");
+  CHECK_THROWS_WITH(
+      tie(sequential{layer_norm<4>{}, group_norm<image{4, 1, 1}, 1>{}}, {0, 1}),
+      "[N003 shape] tie: layer 0 has weight (4), bias (4), layer 1 has weight (4), bias (4) on lanes");
   CHECK_THROWS_WITH(tie(model, {2, 3}),
                     "[N003 shape] tie: layer 2 has weight (5, 4), bias (5), layer 3 has "
                     "weight (4, 5), bias (4)");

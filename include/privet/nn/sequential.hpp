@@ -105,19 +105,20 @@ class layer_stack {
   }
 
   /// Makes these layers, and those that were tied to one of them before, read the same parameters. They are local if
-  /// those of one were. Throws N001 for fewer than two layers, one that is not there or has no parameters; N003 for
-  /// layers with other tensors.
+  /// those of one were. Throws N001 for fewer than two layers, one that is named twice, is not there or has no
+  /// parameters; N003 for layers with other tensors.
   void tie(std::span<const std::size_t> layers)
     requires(detail::with_ties<List>)
   {
     require(layers.size() >= 2, fault::argument, "tie: ", layers.size(), " layers, expected two or more");
     std::size_t first = depth();
     for (const auto i : layers) {
+      require(std::ranges::count(layers, i) == 1, fault::argument, "tie: layer ", i, " is named twice");
       require(i < depth() && places_[i].parametric, fault::argument, "tie: layer ", i, " of ", depth(),
               i < depth() ? " has no parameters" : " layers");
       const auto expected = tensors_text(layers[0]), found = tensors_text(i);
-      require(found == expected && places_[i].lanes == places_[layers[0]].lanes, fault::shape, "tie: layer ",
-              layers[0], " has ", expected, ", layer ", i, " has ", found);
+      require(found == expected, fault::shape, "tie: layer ", layers[0], " has ", expected, ", layer ", i,
+              " has ", found);
       first = std::min(first, origin(i));
     }
     for (const auto i : layers) {
@@ -536,6 +537,7 @@ class layer_stack {
           if constexpr (ParametricLayer<L>) f(i, layer);
         });
   }
+  /// What layers have to have in common to be tied.
   std::string tensors_text(std::size_t i) const {
     std::string text;
     layers_.visit(i, [&]<class L>(const L& layer) {
@@ -543,7 +545,7 @@ class layer_stack {
         for (const auto& tensor : layer.tensors())
           text += concat(text.empty() ? "" : ", ", tensor.name, ' ', shape_text(tensor.shape));
     });
-    return text;
+    return text + (places_[i].lanes ? " on lanes" : "");
   }
 
   /// So many squares are added one after another; then the sums.

@@ -31,8 +31,8 @@ class tied<indexed_list<L...>> : public layer_stack<detail::shared_list<indexed_
 /// Gradients  of the shared parameters are the sum over the layers that read them; norms of single examples are those
 ///            of that sum, with the products between layers, and never below the norm of what is added up
 /// Cost       a private step forms the gradient of each example over tied layers, for its norm and again for the sum
-/// Errors     N001 for fewer than two layers, one that is not there or has no parameters; N003 for layers whose tensors
-///            are not of the same names and shapes
+/// Errors     N001 for fewer than two layers, one that is named twice, is not there or has no parameters; N003 for
+///            layers whose tensors are not of the same names and shapes
 /// Test       tests/nn/tied.test.cpp, against PyTorch
 template <class List>
   requires(!detail::with_ties<List>)
