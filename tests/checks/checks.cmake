@@ -28,13 +28,13 @@ add_check(floor_headers ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/genera
 add_check(headers_alone ${Python3_EXECUTABLE} ${checks}/headers_alone.py ${PROJECT_SOURCE_DIR}/include
   ${CMAKE_CXX_COMPILER})
 add_check(versions ${CMAKE_COMMAND} -P ${checks}/versions.cmake)
-set_tests_properties(checks/headers_alone PROPERTIES LABELS "" PROCESSORS 2)
+set_tests_properties(checks/headers_alone PROPERTIES LABELS "" PROCESSORS 2 COST 300) # seconds: the longest begin first
 
 # The linker merges what objects with different flags share (docs/simd/runtime-isa.md).
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64")
   add_check(mixed_flags ${Python3_EXECUTABLE} ${checks}/mixed_flags.py ${PROJECT_SOURCE_DIR}/include
     ${CMAKE_CXX_COMPILER})
-  set_tests_properties(checks/mixed_flags PROPERTIES LABELS "") # minutes of compiling
+  set_tests_properties(checks/mixed_flags PROPERTIES LABELS "" COST 90) # minutes of compiling
 endif()
 
 file(GLOB lean CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/hello*.cpp)
