@@ -169,10 +169,10 @@ TEST_CASE("vgg16 and resnet18: sizes and limits are those of the whole networks"
   CHECK(own.sizes() == vgg.model.sizes());
   // Of 16 rows, trained on and predicted, in millions of bytes: the figures of docs/nn/transfer.md.
   const auto mega = [](const network& n, passes of) { return n.bytes_for(16, of) / 1'000'000; };
-  CHECK(mega(own, passes::both) == 2474);
-  CHECK(mega(own, passes::forward) == 642);
-  CHECK(mega(resnet.model, passes::both) == 1068);
-  CHECK(mega(resnet.model, passes::forward) == 176);
+  CHECK(mega(own, passes::both) == 2266);
+  CHECK(mega(own, passes::forward) == 434);
+  CHECK(mega(resnet.model, passes::both) == 1015);
+  CHECK(mega(resnet.model, passes::forward) == 123);
   CHECK(own.rows_within(usual_tape_bytes, 320) == 16);
 }
 

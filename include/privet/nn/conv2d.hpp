@@ -67,16 +67,14 @@ struct conv2d {
   }
 
   /// Scalars of room that a call on one block needs.
-  std::size_t scratch(std::size_t) const noexcept {
-    return std::max(padded() ? shape().padded_size() * simd::lane_block : 0, simd::back_scratch(shape()));
-  }
+  std::size_t scratch(std::size_t) const noexcept { return simd::convolution_scratch(shape()); }
 
   template <class Arch, class T, class Finish = simd::as_it_is>
   void forward(std::span<const T> p, const layer_rows<T>& call, T* y, layer_context,
                const Finish& finish = {}) const {
     const auto c = shape();
     simd::convolve<Arch, unrolled(5)>(
-        c, group_outs(), out_columns(), input(call), p.data(), p.data() + c.weights(), y,
+        c, group_outs(), out_columns(), call.input, p.data(), p.data() + c.weights(), y, call.scratch,
         [&](std::size_t first, std::size_t n) { finish_part<Arch>(y, first, n, finish); });
   }
 
@@ -91,7 +89,7 @@ struct conv2d {
   /// The gradient of each example of a block, in its lane: g (size, lane_block); added to it if not `fresh`.
   template <class Arch, class T>
   void lane_gradients(const layer_rows<T>& call, const T* dy, T* g, bool fresh = true) const {
-    simd::convolution_gradient<Arch>(shape(), group_outs(), taps(), input(call), dy, g, fresh);
+    simd::convolution_gradient<Arch>(shape(), group_outs(), taps(), call.input, dy, g, call.scratch, fresh);
   }
 
   /// `fill(weights, fan_in, fan_out)` fills the weights; biases start at zero.
@@ -126,8 +124,6 @@ struct conv2d {
       "conv2d: a window larger than the padded image, padding as large as the window, no output channels, or "
       "groups that do not divide the channels");
 
-  constexpr bool padded() const noexcept { return window(kernel).padding > 0; }
-
   /// to = finish(to, beside), for n numbers from `first` on.
   template <class Arch, class T, class Finish, class... Beside>
   static void finish_part(T* to, std::size_t first, std::size_t n, const Finish& finish,
@@ -136,13 +132,6 @@ struct conv2d {
       for (std::size_t i = first; i < first + n; i += simd::width<T, Arch>)
         simd::store<Arch, T>(
             to + i, finish(simd::load<Arch>(static_cast<const T*>(to + i)), simd::load<Arch>(beside + i)...));
-  }
-
-  template <class T>
-  const T* input(const layer_rows<T>& call) const {
-    if (!padded()) return call.input;
-    simd::pad_lanes(shape(), call.input, call.scratch);
-    return call.scratch;
   }
 
   /// The width of the window for kernels that take it as a constant, up to `most`.

@@ -31,9 +31,8 @@ struct convolution {
   std::size_t window_height, window_width;
   std::size_t stride = 1, padding = 0, groups = 1;
 
-  constexpr std::size_t padded_height() const noexcept { return height + 2 * padding; }
-  constexpr std::size_t padded_width() const noexcept { return width + 2 * padding; }
-  constexpr std::size_t padded_size() const noexcept { return channels * padded_height() * padded_width(); }
+  /// From a row to the next one where zeros lie between them.
+  constexpr std::size_t padded_width() const noexcept { return width + padding; }
   constexpr std::size_t out_height() const noexcept {
     return positions(height, window_height, stride, padding);
   }
@@ -52,8 +51,18 @@ namespace detail {
 /// accumulators as leave registers for what they are fed with.
 inline constexpr std::size_t tile_outs = registers == 32 ? 6 : 3, tile_positions = 4;
 inline constexpr std::size_t gradient_outs = registers == 32 ? 4 : 3, gradient_taps = registers == 32 ? 6 : 3;
-/// Scalars of activations that a pass over rows of the weight gradient should find in L1.
-inline constexpr std::size_t band_scalars = 5500;
+/// Scalars of activations that should be found in L1: by a pass over rows of the weight gradient, and by a tile in all
+/// its passes over output channels; and those of a strip of rows between zeros, which is to stay in L2.
+inline constexpr std::size_t band_scalars = 5500, strip_scalars = 80 * 1024;
+
+/// How many of `count` pieces of so many scalars to take at a time, nearly equal shares of them: as many as stay within
+/// `most` floats; one at least.
+template <class T>
+constexpr std::size_t share(std::size_t most, std::size_t piece, std::size_t count) noexcept {
+  const std::size_t fit = std::max<std::size_t>(most * sizeof(float) / sizeof(T) / piece, 1),
+                    shares = (count + fit - 1) / fit;
+  return (count + shares - 1) / shares;
+}
 
 /// Calls f(size_constant, first) for parts of `n`, none above `Most`: nearly equal ones of a size that the
 /// compiler knows, else `Most`, perhaps half of it, and ones, so that few tiles are compiled.
@@ -79,6 +88,9 @@ struct walk {
   std::ptrdiff_t in_channel, in_row, in_tap, in_position;
   std::ptrdiff_t w_out, w_channel, w_row, w_tap;
   std::ptrdiff_t out_plane, out_position;
+  /// Where sums go on from what lies in `start` as outputs do: its steps. Zero where they begin with what is the same
+  /// at each position.
+  std::ptrdiff_t start_plane = 0, start_position = 0;
 };
 
 /// out[a][p] = start[a] + sum over channels, rows and taps of w in, for `Outs` by `Positions`.
@@ -98,9 +110,19 @@ template <class Arch, std::size_t Outs, std::size_t Positions, int Taps, class T
             simd::fma(left, x[p], sum[a][p]);
       }
     };
-    PRIVET_UNROLL for (std::size_t a = 0; a < Outs; ++a) {
-      const auto first = simd::broadcast<Arch>(start ? start[a] : T{});
-      PRIVET_UNROLL for (std::size_t p = 0; p < Positions; ++p) sum[a][p] = first;
+    if (by.start_position != 0) {
+      const T* plane = start + v;
+      PRIVET_UNROLL for (std::size_t a = 0; a < Outs; ++a, plane += by.start_plane) {
+        const T* at = plane;
+        PRIVET_UNROLL for (std::size_t p = 0; p < Positions; ++p, at += by.start_position) {
+          sum[a][p] = simd::load<Arch>(at);
+        }
+      }
+    } else {
+      PRIVET_UNROLL for (std::size_t a = 0; a < Outs; ++a) {
+        const auto first = simd::broadcast<Arch>(start ? start[a] : T{});
+        PRIVET_UNROLL for (std::size_t p = 0; p < Positions; ++p) sum[a][p] = first;
+      }
     }
     const T *in_channel = in + v, *w_channel = w;
     for (std::size_t c = by.channels; c > 0; --c, in_channel += by.in_channel, w_channel += by.w_channel) {
@@ -166,9 +188,13 @@ template <class Arch, int Taps, class Outs, class Columns, class T>
         for_each_part<tile_outs, true>(
             outs, [&](auto some, std::size_t a) __attribute__((always_inline)) {
               const auto o = static_cast<std::ptrdiff_t>(a);
-              walk_tile<Arch, some(), positions(), Taps>(
-                  own, in + at * by.in_position + from * by.in_tap, w + o * by.w_out + from * by.w_tap,
-                  start ? start + a : start, out + o * by.out_plane + at * by.out_position);
+              const T* const first = by.start_position != 0
+                                         ? start + o * by.start_plane + at * by.start_position
+                                     : start ? start + a
+                                             : start;
+              walk_tile<Arch, some(), positions(), Taps>(own, in + at * by.in_position + from * by.in_tap,
+                                                         w + o * by.w_out + from * by.w_tap, first,
+                                                         out + o * by.out_plane + at * by.out_position);
             });
       });
 }
@@ -207,19 +233,20 @@ template <class Arch, std::size_t Outs, std::size_t Taps, class T>
   }
 }
 
-/// The gradient of the weights of one group.
+/// Adds to the gradient of the weights of one group what `rows` rows of deltas make of it.   x (channels, `high`
+/// rows, padded width)
 template <class Arch, class Outs, class Taps, class T>
-[[gnu::noinline]] void group_gradient(Outs outs, Taps taps, const convolution& c, bool fresh, const T* x,
-                                      const T* dy, T* g) {
-  const std::size_t rows = c.out_height(), columns = c.out_width(), across = c.padded_width();
-  const std::size_t plane = rows * columns * lane_block, x_row = c.stride * across * lane_block;
-  const std::size_t one = (gradient_outs * columns + c.stride * across) * lane_block;
-  const std::size_t band = std::clamp<std::size_t>(band_scalars * 4 / sizeof(T) / one, 1, rows);
+[[gnu::noinline]] void group_gradient(Outs outs, Taps taps, const convolution& c, std::size_t rows,
+                                      std::size_t high, bool fresh, const T* x, const T* dy, T* g) {
+  const std::size_t columns = c.out_width(), across = c.padded_width();
+  const std::size_t plane = c.out_height() * columns * lane_block, x_row = c.stride * across * lane_block;
+  const std::size_t band =
+      share<T>(band_scalars, (gradient_outs * columns + c.stride * across) * lane_block, rows);
   for (std::size_t first = 0; first < rows; first += band) {
     const std::size_t some_rows = std::min(band, rows - first);
     // The deltas of a tile stay in L1 while its taps go by.
     const std::size_t next_row = (across - c.window_width) * lane_block,
-                      next_channel = (c.padded_height() - c.window_height) * across * lane_block;
+                      next_channel = (high - c.window_height) * across * lane_block;
     for_each_part<gradient_outs, false>(
         outs, [&](auto some_outs, std::size_t o) __attribute__((always_inline)) {
           std::size_t at = 0, row = 0, column = 0; // of the next tap
@@ -245,68 +272,124 @@ template <class Arch, class Outs, class Taps, class T>
   }
 }
 
-} // namespace detail
-
-/// to (channels, padded height, padded width) = from (channels, height, width) between zeros; of lanes.
-template <class T>
-void pad_lanes(const convolution& c, const T* from, T* to) noexcept {
-  const std::size_t row = c.width * lane_block, side = c.padding * lane_block,
-                    edge = c.padding * c.padded_width() * lane_block;
-  for (std::size_t i = 0; i < c.channels; ++i) {
-    to = std::fill_n(to, edge, T{});
-    for (std::size_t y = 0; y < c.height; ++y, from += row) {
-      to = std::fill_n(to, side, T{});
-      to = std::copy_n(from, row, to);
-      to = std::fill_n(to, side, T{});
+/// to (channels, rows, side + width) = rows from `first` on of from (channels, height, width), behind zeros; `side` zeros
+/// follow on the last one, so that each row lies between zeros. Those above and below are zeros too. Of lanes.
+template <class Arch, class T>
+void copy_between_zeros(std::size_t channels, std::size_t height, std::size_t width, std::ptrdiff_t first,
+                        std::size_t rows, std::size_t side, const T* from, T* to) noexcept {
+  constexpr std::size_t wide = simd::width<T, Arch>;
+  const auto zero = simd::broadcast<Arch>(T{});
+  const auto put_zeros = [&](std::size_t count) {
+    for (const T* const end = to + count * lane_block; to < end; to += wide) simd::store<Arch, T>(to, zero);
+  };
+  for (std::size_t i = 0; i < channels; ++i, from += height * width * lane_block)
+    for (std::size_t r = 0; r < rows; ++r) {
+      put_zeros(side);
+      const auto at =
+          static_cast<std::size_t>(first + static_cast<std::ptrdiff_t>(r)); // large where negative
+      if (at >= height) {
+        put_zeros(width);
+        continue;
+      }
+      const T* row = from + at * width * lane_block;
+      for (const T* const end = row + width * lane_block; row < end; row += wide, to += wide)
+        simd::store<Arch, T>(to, simd::load<Arch>(row));
     }
-    to = std::fill_n(to, edge, T{});
-  }
+  put_zeros(side);
 }
 
-/// y = x * w + bias, of one block of lanes.   x (channels, padded height, padded width), w (outs, channels of
-/// a group, window height, window width), y (outs, out height, out width).
+/// How many rows of outputs to make of one strip, and how many rows that strip has at most.
+struct strips {
+  std::size_t rows, high;
+};
+template <class T>
+constexpr strips ahead_strips(const convolution& c) noexcept {
+  if (c.padding == 0) return {c.out_height(), c.height};
+  const std::size_t piece = c.group_channels() * c.padded_width() * lane_block * c.stride,
+                    rows = share<T>(strip_scalars, piece, c.out_height());
+  return {rows, (rows - 1) * c.stride + c.window_height};
+}
+template <class T>
+constexpr strips back_strips(const convolution& c) noexcept {
+  const std::size_t piece = c.group_outs() * (c.out_width() + tile_positions - 1) * lane_block,
+                    rows = share<T>(strip_scalars * c.stride, piece, c.height);
+  return {rows, std::min(c.out_height(), (rows + c.window_height - 2) / c.stride + 1)};
+}
+
+} // namespace detail
+
+/// Scalars of scratch that the kernels below need, of any type: rows of a group between zeros.
+constexpr std::size_t convolution_scratch(const convolution& c) noexcept {
+  const std::size_t ahead = c.group_channels() * detail::ahead_strips<float>(c).high * c.padded_width(),
+                    back = c.group_outs() * detail::back_strips<float>(c).high *
+                           (c.out_width() + detail::tile_positions - 1);
+  return std::max(c.padding > 0 ? ahead + c.padding : 0, back + detail::tile_positions - 1) * lane_block;
+}
+
+/// y = x * w + bias, of one block of lanes.   x (channels, height, width), w (outs, channels of a group, window
+/// height, window width), y (outs, out height, out width).
 ///
 /// Taps            0, or the width of the window, where the stride is 1
 /// outs, columns   group_outs() and out_width(), as constants where they are known
+/// scratch         as large as `convolution_scratch` says; of no use where nothing is padded
 /// done(first, n)  is called for each finished piece of y, `first` scalars from its start
 template <class Arch = default_arch, int Taps = 0, class Outs, class Columns, class T, class Done>
 void convolve(const convolution& c, Outs outs, Columns columns, const T* x, const T* w, const T* bias, T* y,
-              const Done& done) {
-  const std::size_t plane = c.padded_height() * c.padded_width() * lane_block,
-                    across = c.padded_width() * lane_block,
+              T* scratch, const Done& done) {
+  const std::size_t plane = c.height * c.width * lane_block, across = c.padded_width() * lane_block,
                     out_plane = c.out_height() * c.out_width() * lane_block,
                     out_row = c.out_width() * lane_block;
   const auto step = [](std::size_t n) { return static_cast<std::ptrdiff_t>(n); };
-  const detail::walk by{.channels = c.group_channels(),
-                        .rows = c.window_height,
-                        .taps = c.window_width,
-                        .in_channel = step(plane),
-                        .in_row = step(across),
-                        .in_tap = step(lane_block),
-                        .in_position = step(c.stride * lane_block),
-                        .w_out = step(c.taps()),
-                        .w_channel = step(c.window_size()),
-                        .w_row = step(c.window_width),
-                        .w_tap = 1,
-                        .out_plane = step(out_plane),
-                        .out_position = step(lane_block)};
-  for (std::size_t g = 0; g < c.groups; ++g)
-    for (std::size_t r = 0; r < c.out_height(); ++r) {
-      const std::size_t first = g * c.group_outs() * out_plane + r * out_row;
-      detail::walk_row<Arch, Taps>(detail::size_of(outs), detail::size_of(columns), by, 0, 0,
-                                   x + g * c.group_channels() * plane + r * c.stride * across,
-                                   w + g * c.group_outs() * c.taps(), bias + g * c.group_outs(), y + first);
-      for (std::size_t o = 0; o < c.group_outs(); ++o) done(first + o * out_plane, out_row);
+  detail::walk by{.channels = 0,
+                  .rows = 0,
+                  .taps = c.window_width,
+                  .in_channel = step(plane),
+                  .in_row = step(across),
+                  .in_tap = step(lane_block),
+                  .in_position = step(c.stride * lane_block),
+                  .w_out = step(c.taps()),
+                  .w_channel = step(c.window_size()),
+                  .w_row = step(c.window_width),
+                  .w_tap = 1,
+                  .out_plane = step(out_plane),
+                  .out_position = step(lane_block)};
+  const std::size_t some_rows = detail::ahead_strips<T>(c).rows;
+  const std::size_t window = c.window_height * (detail::tile_positions * c.stride + c.window_width);
+  const std::size_t some = detail::share<T>(detail::band_scalars, window * lane_block, c.group_channels());
+  for (std::size_t g = 0; g < c.groups; ++g, x += c.group_channels() * plane)
+    for (std::size_t first = 0; first < c.out_height(); first += some_rows) {
+      const std::size_t last = std::min(first + some_rows, c.out_height()) - 1;
+      // Rows of the image that this strip reads; none beyond its edges.
+      const std::size_t top = std::max(first * c.stride, c.padding) - c.padding,
+                        end = std::min(last * c.stride + c.window_height - c.padding, c.height);
+      const T* strip = x + top * across;
+      if (c.padding > 0) {
+        detail::copy_between_zeros<Arch>(c.group_channels(), c.height, c.width, step(top), end - top,
+                                         c.padding, x, scratch);
+        strip = scratch;
+        by.in_channel = step((end - top) * across);
+      }
+      for (std::size_t r = first; r <= last; ++r) {
+        const std::size_t at = r * c.stride, skipped = std::max(at, c.padding) - at;
+        by.rows = std::min(c.window_height, c.height + c.padding - at) - skipped;
+        const std::size_t from = g * c.group_outs() * out_plane + r * out_row;
+        for (std::size_t i = 0; i < c.group_channels(); i += some) {
+          by.channels = std::min(some, c.group_channels() - i);
+          by.start_plane = i > 0 ? by.out_plane : 0;
+          by.start_position = i > 0 ? by.out_position : 0;
+          detail::walk_row<Arch, Taps>(
+              detail::size_of(outs), detail::size_of(columns), by, 0, 0,
+              strip + step(i) * by.in_channel + (at + skipped - c.padding - top) * across,
+              w + g * c.group_outs() * c.taps() + i * c.window_size() + skipped * c.window_width,
+              i > 0 ? y + from : bias + g * c.group_outs(), y + from);
+        }
+        for (std::size_t o = 0; o < c.group_outs(); ++o) done(from + o * out_plane, out_row);
+      }
     }
 }
 
 /// The widest window that `convolve_back` takes as a constant.
 inline constexpr std::size_t most_taps_back = detail::tile_positions;
-
-/// Scalars of scratch that `convolve_back` needs: rows of deltas between zeros.
-constexpr std::size_t back_scratch(const convolution& c) noexcept {
-  return c.outs * c.out_height() * (c.out_width() + 2 * (detail::tile_positions - 1)) * lane_block;
-}
 
 /// dx = the deltas of the input, of one block of lanes.   dy (outs, out height, out width), dx (channels,
 /// height, width).
@@ -314,6 +397,7 @@ constexpr std::size_t back_scratch(const convolution& c) noexcept {
 /// Taps            0, or the width of the window, where the stride is 1; `most_taps_back` at most
 /// channels        group_channels(), as a constant where it is known
 /// columns         width, as a constant where it is known and the stride is 1; else any number
+/// scratch         as large as `convolution_scratch` says
 /// done(first, n)  as in `convolve`, of dx
 template <class Arch = default_arch, int Taps = 0, class Channels, class Columns, class T, class Done>
 void convolve_back(const convolution& c, Channels channels, Columns columns, const T* dy, const T* w, T* dx,
@@ -321,20 +405,13 @@ void convolve_back(const convolution& c, Channels channels, Columns columns, con
   // A tile of positions reads past both ends of a row of deltas, by less than its length, or by what the window does:
   // zeros there.
   const std::size_t past_ends = Taps > 0 ? c.window_width - 1 - c.padding : detail::tile_positions - 1,
-                    row = c.out_width() * lane_block, side = past_ends * lane_block,
-                    long_row = row + 2 * side;
-  T* to = scratch;
-  for (std::size_t r = 0; r < c.outs * c.out_height(); ++r, dy += row) {
-    to = std::fill_n(to, side, T{});
-    to = std::copy_n(dy, row, to);
-    to = std::fill_n(to, side, T{});
-  }
+                    side = past_ends * lane_block, long_row = c.out_width() * lane_block + side;
   const auto step = [](std::size_t n) { return static_cast<std::ptrdiff_t>(n); };
   const std::size_t s = c.stride, plane = c.height * c.width * lane_block;
-  detail::walk by{.channels = c.group_outs(),
+  detail::walk by{.channels = 0,
                   .rows = 0,
                   .taps = 0,
-                  .in_channel = step(c.out_height() * long_row),
+                  .in_channel = 0,
                   .in_row = -step(long_row),
                   .in_tap = -step(lane_block),
                   .in_position = step(lane_block),
@@ -344,50 +421,83 @@ void convolve_back(const convolution& c, Channels channels, Columns columns, con
                   .w_tap = step(s),
                   .out_plane = step(plane),
                   .out_position = step(s * lane_block)};
-  for (std::size_t g = 0; g < c.groups; ++g)
-    for (std::size_t y = 0; y < c.height; ++y) {
-      // Taps that meet row y: ky of one remainder by the stride, with 0 <= (y + padding - ky) / s < rows.
-      const std::size_t at = y + c.padding, past = (c.out_height() - 1) * s;
-      std::size_t ky = at % s;
-      if (at > past) ky = std::max(ky, at - past);
-      by.rows = ky < c.window_height && ky <= at ? (std::min(c.window_height - 1, at) - ky) / s + 1 : 0;
-      const T* const deltas = scratch + g * c.group_outs() * c.out_height() * long_row + side +
-                              static_cast<std::ptrdiff_t>(by.rows > 0 ? (at - ky) / s : 0) * step(long_row);
-      T* const out = dx + g * c.group_channels() * plane + y * c.width * lane_block;
-      for (std::size_t x = 0; x < std::min(s, c.width); ++x) { // positions x, x + s, ...
-        const std::size_t kx = (x + c.padding) % s, count = (c.width - x + s - 1) / s;
-        by.taps = kx < c.window_width ? (c.window_width - 1 - kx) / s + 1 : 0;
-        const T* const weights = w + g * c.group_outs() * c.taps() + (by.rows > 0 ? ky * c.window_width : 0) +
-                                 (by.taps > 0 ? kx : 0);
-        const std::ptrdiff_t ahead = step((x + c.padding - kx) / s);
-        const auto run = [&](auto n) {
-          detail::walk_row<Arch, -Taps>(detail::size_of(channels), n, by, ahead, step(c.out_width()),
-                                        deltas + ahead * step(lane_block), weights,
-                                        static_cast<const T*>(nullptr), out + x * lane_block);
-        };
-        if constexpr (detail::known<Columns> != 0)
-          run(columns);
-        else
-          run(count);
+  const std::size_t some_rows = detail::back_strips<T>(c).rows;
+  const std::size_t window =
+      ((c.window_height - 1) / s + 1) * (detail::tile_positions + (c.window_width - 1) / s);
+  const std::size_t some = detail::share<T>(detail::band_scalars, window * lane_block, c.group_outs());
+  const std::size_t past = c.out_height() - 1;
+  for (std::size_t g = 0; g < c.groups;
+       ++g, dy += c.group_outs() * c.out_height() * c.out_width() * lane_block)
+    for (std::size_t first = 0; first < c.height; first += some_rows) {
+      const std::size_t behind = std::min(first + some_rows, c.height);
+      // Rows of deltas that meet this strip.
+      const std::size_t end = std::min((behind - 1 + c.padding) / s, past) + 1,
+                        top = std::min(
+                            (std::max(first + c.padding + s, c.window_height) - c.window_height) / s, end);
+      detail::copy_between_zeros<Arch>(c.group_outs(), c.out_height(), c.out_width(), step(top), end - top,
+                                       past_ends, dy, scratch);
+      by.in_channel = step((end - top) * long_row);
+      for (std::size_t y = first; y < behind; ++y) {
+        // Taps that meet row y: ky of one remainder by the stride, with 0 <= (y + padding - ky) / s < rows.
+        const std::size_t at = y + c.padding;
+        std::size_t ky = at % s;
+        if (at > past * s) ky = std::max(ky, at - past * s);
+        by.rows = ky < c.window_height && ky <= at ? (std::min(c.window_height - 1, at) - ky) / s + 1 : 0;
+        const T* const deltas = scratch + side + (by.rows > 0 ? (at - ky) / s - top : 0) * long_row;
+        T* const out = dx + g * c.group_channels() * plane + y * c.width * lane_block;
+        for (std::size_t x = 0; x < std::min(s, c.width); ++x) { // positions x, x + s, ...
+          const std::size_t kx = (x + c.padding) % s, count = (c.width - x + s - 1) / s;
+          by.taps = kx < c.window_width ? (c.window_width - 1 - kx) / s + 1 : 0;
+          const T* const weights = w + g * c.group_outs() * c.taps() +
+                                   (by.rows > 0 ? ky * c.window_width : 0) + (by.taps > 0 ? kx : 0);
+          const std::ptrdiff_t ahead = step((x + c.padding - kx) / s);
+          const auto run = [&](auto n) {
+            for (std::size_t i = 0; i < c.group_outs(); i += some) {
+              by.channels = std::min(some, c.group_outs() - i);
+              by.start_plane = i > 0 ? by.out_plane : 0;
+              by.start_position = i > 0 ? by.out_position : 0;
+              detail::walk_row<Arch, -Taps>(
+                  detail::size_of(channels), n, by, ahead, step(c.out_width()),
+                  deltas + step(i) * by.in_channel + ahead * step(lane_block), weights + i * c.taps(),
+                  i > 0 ? out + x * lane_block : static_cast<const T*>(nullptr), out + x * lane_block);
+            }
+          };
+          if constexpr (detail::known<Columns> != 0)
+            run(columns);
+          else
+            run(count);
+        }
+        for (std::size_t i = 0; i < c.group_channels(); ++i)
+          done(static_cast<std::size_t>(out - dx) + i * plane, c.width * lane_block);
       }
-      for (std::size_t i = 0; i < c.group_channels(); ++i)
-        done(static_cast<std::size_t>(out - dx) + i * plane, c.width * lane_block);
     }
 }
 
 /// g (outs, taps) = the gradients of the weights and, behind them, of the biases (outs), of each lane.
-/// x as `convolve` reads it.
 ///
-/// fresh   false: they are added to g
+/// scratch   as for `convolve`
+/// fresh     false: they are added to g
 template <class Arch = default_arch, class Outs, class Taps, class T>
 void convolution_gradient(const convolution& c, Outs outs, Taps taps, const T* x, const T* dy, T* g,
-                          bool fresh = true) {
+                          T* scratch, bool fresh = true) {
   const std::size_t positions = c.out_height() * c.out_width(), plane = positions * lane_block;
-  for (std::size_t i = 0; i < c.groups; ++i)
-    detail::group_gradient<Arch>(
-        detail::size_of(outs), detail::size_of(taps), c, fresh,
-        x + i * c.group_channels() * c.padded_height() * c.padded_width() * lane_block,
-        dy + i * c.group_outs() * plane, g + i * c.group_outs() * c.taps() * lane_block);
+  const auto [some_rows, most_high] = detail::ahead_strips<T>(c);
+  for (std::size_t i = 0; i < c.groups; ++i, x += c.group_channels() * c.height * c.width * lane_block)
+    for (std::size_t first = 0; first < c.out_height(); first += some_rows) {
+      const std::size_t rows = std::min(some_rows, c.out_height() - first);
+      const T* strip = x;
+      if (c.padding > 0) {
+        const auto top =
+            static_cast<std::ptrdiff_t>(first * c.stride) - static_cast<std::ptrdiff_t>(c.padding);
+        detail::copy_between_zeros<Arch>(c.group_channels(), c.height, c.width, top, most_high, c.padding, x,
+                                         scratch);
+        strip = scratch;
+      }
+      detail::group_gradient<Arch>(detail::size_of(outs), detail::size_of(taps), c, rows, most_high,
+                                   fresh && first == 0, strip,
+                                   dy + i * c.group_outs() * plane + first * c.out_width() * lane_block,
+                                   g + i * c.group_outs() * c.taps() * lane_block);
+    }
   constexpr std::size_t wide = width<T, Arch>;
   T* const biases = g + c.weights() * lane_block;
   for (std::size_t o = 0; o < c.outs * lane_block; o += 4 * wide) {
