@@ -101,7 +101,8 @@ std::vector<std::pair<std::string, std::string>> shown(const settings& s, const 
        s.is_private() && !persons ? format("each row with probability {}", s.rate) : format("{}", s.batch)},
       {"optimizer",
        format("{}, rate {}{}{}", s.optimizer, s.lr, s.momentum > 0 ? format(", momentum {}", s.momentum) : "",
-              s.cosine ? ", cosine" : "")},
+              s.cosine ? s.final_rate > 0 ? format(", cosine down to {} of it", s.final_rate) : ", cosine"
+                       : "")},
       {"weight decay", format("{}", s.weight_decay)},
       {"label smoothing", format("{}", s.smoothing)},
       {"scaling", !s.standardise ? "as in the file"
@@ -112,6 +113,8 @@ std::vector<std::pair<std::string, std::string>> shown(const settings& s, const 
   lines.push_back(
       {"aggregation", s.is_encrypted() ? format("{}, {} bits", s.aggregation, s.key_bits) : "plain"});
   lines.push_back({"strategy", strategy_text(s)});
+  if (s.average_rounds > 1)
+    lines.push_back({"result", format("mean of the models of the last {} rounds", s.average_rounds)});
   if (s.proximal > 0) lines.push_back({"proximal", format("{}", s.proximal)});
   if (s.quorum > 0) lines.push_back({"quorum", format("{} of {} offices", s.quorum, s.offices)});
   if (s.drop_outs > 0)
@@ -202,7 +205,8 @@ void save_progress(const files& at, const settings& s, const std::string& rows, 
                                                     {"scaling", run.scaling.values},
                                                     {"ledgers", heads_of(run)}},
                                                    run.optimizer,
-                                                   run.memories}));
+                                                   run.memories,
+                                                   run.average}));
   expect(privet::write_file_atomically(at.lines(), lines));
 }
 
@@ -257,6 +261,7 @@ int run(const options& o) {
     run.weights = std::move(saved.weights);
     run.optimizer = std::move(saved.optimizer);
     run.memories = std::move(saved.clients);
+    run.average = std::move(saved.average);
     run.scaling.values =
         privet::read_member<std::vector<double>>(saved.run, "scaling", at.checkpoint().string()).value();
     if (s.is_private())
@@ -329,6 +334,11 @@ int run(const options& o) {
   if (!run.stopped.empty())
     record.notes.push_back(
         fmt::format("Stopped after round {} of {}: {}", run.metrics.size(), s.rounds, run.stopped));
+  if (s.average_rounds > 1 && run.averaged < s.average_rounds)
+    record.notes.push_back(
+        run.averaged > 0
+            ? fmt::format("The model is the mean of the last {} rounds that there were.", run.averaged)
+            : "The model is that of the last round: no round that was to be averaged was reached.");
   if (s.encodes()) {
     const double whole = 4.0 * static_cast<double>(record.parameters * s.offices * run.metrics.size());
     record.settings.push_back(

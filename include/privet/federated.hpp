@@ -19,6 +19,7 @@
 #include <privet/federated/server_step.hpp>
 #include <privet/federated/simulation_clients.hpp>
 #include <privet/federated/simulation_sum.hpp>
+#include <privet/federated/tail_average.hpp>
 #include <privet/federated/trimmed_mean.hpp>
 #include <privet/federated/trust.hpp>
 #include <privet/federated/update.hpp>

@@ -20,10 +20,10 @@ print(f"seed {seed}")
 
 common = ["--rounds", "30", "--local-epochs", "4", "--federation-only", "--threads", "1"]
 # What has to come back: weights; an optimiser's two moments and rounds that were given up; control variates of server
-# and offices; what thin links left out.
+# and offices, and the sum of the models that are averaged; what thin links left out.
 runs = {"plain": [],
         "yogi": ["--strategy", "fedyogi", "--drop-outs", "0.4", "--quorum", "3"],
-        "scaffold": ["--strategy", "scaffold", "--drop-outs", "0.2"],
+        "scaffold": ["--strategy", "scaffold", "--drop-outs", "0.2", "--average-rounds", "20", "--final-rate", "0.2"],
         "thin": ["--upload", "top-k:0.01", "--momentum-correction", "0.5", "--strategy", "fedavgm"],
         "robust": ["--strategy", "multi-krum", "--offices", "6", "--attackers", "1"]}
 

@@ -54,6 +54,12 @@ def tensors(path):
     return json.loads(raw[8:8 + size])
 
 
+def numbers(path):
+    """All floats of a file, in the order they lie in."""
+    raw = path.read_bytes()
+    return [x for (x,) in struct.iter_unpack("<f", raw[8 + struct.unpack("<Q", raw[:8])[0]:])]
+
+
 quick = ["--rounds", "4", "--local-epochs", "1"]
 
 # A run, its files, its record.
@@ -85,6 +91,24 @@ check(not (folder / "cut" / "model.safetensors").exists(), "an interrupted run l
 done = run("--resume", str(folder / "cut"), "--json", str(folder / "cut.json"))
 check(done.returncode == 0 and same("whole", "cut"), "a resumed run ends in the same weights as an uninterrupted one")
 check(len(json.loads((folder / "cut.json").read_text())["rounds"]) == 40, "its record has every round")
+
+# The mean of the last rounds. With a constant rate a shorter run is the beginning of a longer one.
+constant = ["--local-epochs", "1", "--optimizer", "sgd", "--federation-only"]
+for rounds in (2, 3, 4):
+    run("--rounds", str(rounds), *constant, out=f"constant-{rounds}")
+done = run("--rounds", "4", *constant, "--average-rounds", "3", "--json", str(folder / "mean.json"), out="mean")
+record = json.loads((folder / "mean.json").read_text())
+models = zip(*(numbers(folder / name / "model.safetensors") for name in ("mean", "constant-2", "constant-3", "constant-4")))
+check(done.returncode == 0 and not same("mean", "constant-4") and all(abs(m - (a + b + c) / 3) <= 1e-7 * max(1, abs(m)) for m, a, b, c in models),
+      "--average-rounds 3 is the mean of the last three rounds' models")
+last = json.loads((folder / "constant-4" / "run.jsonl").read_text().splitlines()[-1])
+check("last 3 rounds" in record["settings"]["result"] and record["rounds"][-1] == last["accuracy"], "the record names it, and its rounds are scored as they were")
+fast = run(*quick, "--final-rate", "0.5", "--federation-only", out="fast")
+check(fast.returncode == 0 and not same("one", "fast"), "--final-rate leaves a part of the rate")
+refused("an average of more rounds than there are", "--average-rounds 5, the run has 4 rounds", *quick, "--average-rounds", "5")
+refused("an average of nothing", "average-rounds", "--average-rounds", "0", status=2)
+refused("the end of a constant rate", "--final-rate belongs to a rate that falls", "--optimizer", "sgd", "--final-rate", "0.1")
+refused("a rate that rises", "final-rate", "--final-rate", "1.5", status=2)
 
 (folder / "rows.csv").write_text("a,b,class\n" + "".join(f"{i % 7},{i % 5},{'xy'[i % 2]}\n" for i in range(40)))
 run("--data", str(folder / "rows.csv"), *quick, "--offices", "2", out="moved")

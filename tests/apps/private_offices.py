@@ -120,6 +120,28 @@ for attempt in range(4):
         said = re.search(r"epsilon spent: ([0-9.]+)", resumed.stdout)
         check(said and abs(float(said[1]) - max(each)) < 1e-3 * max(each), "which is what it says")
 
+# The same where offices fail. Each pays for the rounds that it has trained in, whether its update came or not.
+whole = long
+for attempt, (unit, words) in enumerate([("row", ["--privacy", "example:3", "--rounds", "30", "--local-epochs", "12"]),
+                                         ("person", ["--privacy", "user:3", "--wearers", "400", "--windows", "8", "--rounds", "20"])]):
+    out, long = f"failing{attempt}", [*words, "--drop-outs", "0.3333", "--quorum", "2"]
+    job = started(out, 4)
+    time.sleep(random.random() * 0.05)
+    job.kill()
+    hit = job.wait() == -9
+    before = [len(debits(out, k)) for k in range(1, 5)]
+    resumed = run("--resume", str(folder / out), "--json", str(folder / "failing.json"))
+    lines = [json.loads(line) for line in (folder / out / "run.jsonl").read_text().splitlines()]
+    check(hit and resumed.returncode == 0 and len(lines) == int(words[words.index("--rounds") + 1]), f"a {unit}'s run whose offices fail, killed and taken up again, ends {resumed.stderr.strip()[:160]}")
+    after = [len(debits(out, k)) for k in range(1, 5)]
+    answered = [sum("missing" not in c for line in lines for c in line["asked"] if c["client"] == k) for k in range(1, 5)]
+    check(any(a < len(lines) for a in answered) and all(a >= b and a - 1 >= n for a, b, n in zip(after, before, answered)),
+          f"offices answered in {answered} of {len(lines)} rounds, and have paid for {[a - 1 for a in after]}")
+    each = [epsilon_of(debits(out, k), f"{out}.json")["epsilon_upper"] for k in range(1, 5)]
+    said = float(json.loads((folder / "failing.json").read_text())["privacy"]["epsilon spent"])
+    check(-1e-5 < said - max(each) < 1e-3 * said and said <= 3 * (1 + 1e-3), f"the record says what the office that spent most has spent, {max(each):.5f}: {said}")
+long = whole
+
 # An older copy of a ledger beside a newer checkpoint.
 ledger = folder / "stopped" / "office-2.ledger"
 kept = ledger.read_text().splitlines(keepends=True)

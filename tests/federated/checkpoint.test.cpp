@@ -247,8 +247,8 @@ TEST_CASE("checkpoint: a network that this build cannot make is refused by what 
         concat(R"({"format":"privet.network","version":)", version, R"(,"layers":)", layers, '}');
     return f.sentence(p);
   };
-  CHECK(sentence("3", R"([{"type":"relu"}])") ==
-        "[N011 unsupported] FILE: 'privet.network' version 3, this build reads 'privet.network' versions 1 and 2");
+  CHECK(sentence("4", R"([{"type":"relu"}])") ==
+        "[N011 unsupported] FILE: 'privet.network' version 4, this build reads 'privet.network' versions 1 to 3");
   CHECK(sentence("1", R"([{"type":"fold"}])") ==
         "[N011 unsupported] FILE: layer 0: unknown layer type 'fold'");
   CHECK(sentence("1", R"([{"type":"dense","in":3,"out":4},{"type":"dense","in":5,"out":2}])") ==

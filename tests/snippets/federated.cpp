@@ -4,6 +4,7 @@
 #include <privet/federated/checkpoint.hpp>
 #include <privet/federated/offices.hpp>
 #include <privet/federated/shared_noise.hpp>
+#include <privet/federated/tail_average.hpp>
 #include <privet/nn/activations.hpp>
 #include <privet/optim/adam.hpp>
 #include <privet/optim/schedule.hpp>
@@ -66,6 +67,14 @@ void resume(aggregation_server<>& server, const offices& four) {
   for (std::size_t r = last.rounds_done; r < 25; ++r) server.round(r);
 }
 
+parameters<float> averaged(aggregation_server<>& server) {
+  tail_average mean(10, 50); // of 50 rounds the last 10
+  for (std::size_t r = 0; r < 50; ++r) mean.add(r + 1, server.round(r).weights);
+  auto p = model.make_parameters<float>();
+  mean.write_to(p.shared());
+  return p;
+}
+
 struct no_channel {
   static std::optional<std::vector<std::byte>> read() { return {}; }
   static void write(std::span<const std::byte>) {}
@@ -82,4 +91,5 @@ void federated_pages(const dataset<>& train, participant& office, aggregation_se
   (void)ask_and_read({});
   save(server, 3);
   resume(server, four);
+  (void)averaged(server);
 }

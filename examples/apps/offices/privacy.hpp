@@ -53,7 +53,7 @@ struct private_plan {
 template <class F>
 auto with_optimizer(const settings& s, std::size_t steps, F&& f) {
   using namespace privet;
-  const cosine_rate rate{.steps = steps, .floor = s.cosine ? 0.0 : 1.0};
+  const cosine_rate rate{.steps = steps, .floor = s.rate_floor()};
   if (s.optimizer == "adam") return f(adam{.learning_rate = s.lr}, rate);
   return f(sgd{.learning_rate = s.lr, .momentum = s.momentum}, rate);
 }
@@ -78,7 +78,7 @@ auto with_shared_sum(const settings& s, double noise_multiplier, F&& f) {
   };
   if (!s.protects_persons()) return with_optimizer(s, s.rounds, call);
   return call(sgd{.learning_rate = 1, .momentum = s.momentum},
-              cosine_rate{.steps = s.rounds, .floor = s.cosine ? 0.0 : 1.0});
+              cosine_rate{.steps = s.rounds, .floor = s.rate_floor()});
 }
 
 /// Calls `f` with the recipe of an office, whose noise has this multiplier.

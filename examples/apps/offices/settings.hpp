@@ -25,6 +25,8 @@ struct settings {
   std::string optimizer;
   double lr = 0, momentum = 0, weight_decay = 0, smoothing = 0;
   bool cosine = false, standardise = true, validate = false;
+  double final_rate = 0;          ///< share of the rate that a cosine ends at
+  std::size_t average_rounds = 1; ///< the result is the mean of so many last models
   std::uint64_t seed = 1;
   std::string label, group; ///< columns of a CSV file
 
@@ -55,6 +57,9 @@ struct settings {
   double proximal = 0;    ///< strength of the pull towards the weights received; FedProx
   double drop_outs = 0;   ///< share of the offices that fail in a round
   std::size_t quorum = 0; ///< updates that make a round; 0: all
+
+  /// Share of the rate that is left at the end of the last round.
+  double rate_floor() const noexcept { return cosine ? final_rate : 1.0; }
 };
 
 /// What `--upload` says, taken apart.
@@ -164,6 +169,8 @@ inline privet::json to_json(const settings& s) {
           {"weight_decay", s.weight_decay},
           {"smoothing", s.smoothing},
           {"cosine", s.cosine},
+          {"final_rate", s.final_rate},
+          {"average_rounds", s.average_rounds},
           {"standardise", s.standardise},
           {"validate", s.validate},
           {"seed", s.seed},
@@ -220,6 +227,10 @@ inline settings settings_from(const privet::json& j) {
     read("norm_bound", s.norm_bound), read("fairness", s.fairness), read("proximal", s.proximal),
         read("drop_outs", s.drop_outs), read("quorum", s.quorum);
   }
+  if (j.contains("average_rounds")) // as above
+    read("average_rounds", s.average_rounds), read("final_rate", s.final_rate);
+  privet::require(s.average_rounds > 0 && s.average_rounds <= s.rounds, privet::fault::state,
+                  "checkpoint settings: an average of ", s.average_rounds, " rounds of ", s.rounds);
   privet::require(s.upload.empty() || read_upload(s.upload).second.empty(), privet::fault::state,
                   "checkpoint settings: upload ", privet::in_quotes(s.upload));
   privet::require(s.offices > 0 && s.rounds > 0 && s.local_epochs > 0 && s.batch > 0, privet::fault::state,
@@ -239,6 +250,7 @@ struct options {
   std::optional<double> column_bound, clip, rate;
   std::optional<double> server_lr, server_momentum, trim, norm_bound, fairness;
   std::optional<std::size_t> attackers, keep, quorum;
+  std::optional<double> final_rate;
   bool federation_only = false;
   std::size_t threads = std::max(1u, std::thread::hardware_concurrency());
   std::string out = "offices-run", json, resume, ledgers, wire_dump;
@@ -346,6 +358,15 @@ inline int read_options(int count, char** words, options& o) {
       ->check(one_of({"sgd", "rmsprop", "adam"}));
   app.add_option("--lr", o.lr, "learning rate")->check(number_from(1e-12, 1e6));
   app.add_option("--momentum", o.momentum, "momentum of sgd")->check(number_from(0, 1));
+  app.add_option("--final-rate", o.final_rate,
+                 "share of the learning rate that the recipe's fall over all rounds ends at (0)")
+      ->check(number_from(0, 1));
+  app.add_option(
+         "--average-rounds", s.average_rounds,
+         "the result is the mean of the models of so many last rounds; it costs no privacy, as each of "
+         "them was sent out")
+      ->check(positive)
+      ->capture_default_str();
   app.add_option("--weight-decay", o.weight_decay, "weight decay")->check(number_from(0, 1e6));
   app.add_option("--smoothing", o.smoothing, "label smoothing")->check(number_from(0, 1));
   app.add_flag("--validate", s.validate,
@@ -614,6 +635,12 @@ inline settings complete(const options& o) {
   s.momentum = o.momentum.value_or(s.momentum);
   s.weight_decay = o.weight_decay.value_or(s.weight_decay);
   s.smoothing = o.smoothing.value_or(s.smoothing);
+  privet::require(s.average_rounds <= s.rounds, fault::argument, "--average-rounds ", s.average_rounds,
+                  ", the run has ", s.rounds, " rounds");
+  privet::require(!o.final_rate || s.cosine, fault::argument,
+                  "--final-rate belongs to a rate that falls, here it is constant",
+                  s.shares_noise() ? " as --noise is shared" : " as --optimizer is given");
+  s.final_rate = o.final_rate.value_or(0);
   check_upload(s);
   complete_strategy(o, s);
   if (s.partition.starts_with("labels"))

@@ -9,6 +9,7 @@
 #include <privet/federated/checkpoint.hpp>
 #include <privet/federated/decoded_uploads.hpp>
 #include <privet/federated/run_record.hpp>
+#include <privet/federated/tail_average.hpp>
 #include <privet/optim/adam.hpp>
 #include <privet/optim/proximal.hpp>
 #include <privet/optim/rmsprop.hpp>
@@ -32,11 +33,10 @@ inline privet::network model_of(const settings& s, const privet::schema& schema)
   return privet::network(std::move(layers));
 }
 
-/// The rate of an office over all rounds. A cosine reaches zero at the end of the last, so its length depends on the
-/// office's rows.
+/// The rate of an office over all rounds. A cosine reaches its floor at the end of the last, so its length depends on
+/// the office's rows.
 inline privet::cosine_rate schedule_of(const settings& s, std::size_t rows) {
-  return {.steps = s.rounds * s.local_epochs * ((rows + s.batch - 1) / s.batch),
-          .floor = s.cosine ? 0.0 : 1.0};
+  return {.steps = s.rounds * s.local_epochs * ((rows + s.batch - 1) / s.batch), .floor = s.rate_floor()};
 }
 
 /// Calls `f` with what an office of so many rows runs in a round, `pull` strongly towards the weights it began with.
@@ -84,7 +84,9 @@ struct federated_run {
   std::vector<std::shared_ptr<privet::ledger>> ledgers;
   std::vector<privet::participant*> parties;
   std::vector<float> memories; ///< of the offices, one after another, where their uploads have one
+  std::vector<double> average; ///< the sum of the models that are averaged, once there is one
   double noise_multiplier = 1; ///< of the offices, where they share it
+  std::size_t averaged = 0;    ///< rounds that the last weights are the mean of; 0: they are those of one
   std::string stopped;         ///< why rounds were left out
   std::vector<privet::client_record> clients;
   std::vector<std::pair<std::string, double>> people;          ///< accuracy on each test person
@@ -216,12 +218,15 @@ inline void look_around(const settings& s, const study& data, const privet::netw
 
 /// Runs the rounds that are left of `run`. `after_round` sees the run after each, and may throw; in a private run
 /// also before the first, when the scaling is paid for. A round without a quorum is given up: it leaves the weights as
-/// they are, and the next begins.
+/// they are, and the next begins. In the end the weights are the mean of the last rounds' that the run asked for; its
+/// metrics stay those of the single models.
 template <class Federation>
 void run_rounds(const settings& s, const study& data, const privet::network& model, Federation&& federation,
                 federated_run& run, const std::function<void(const privet::network&)>& after_round) {
   using namespace privet;
   const std::size_t done = run.metrics.size();
+  tail_average mean(s.average_rounds, s.rounds);
+  if (s.average_rounds > 1) (void)mean.restore(done, model.sizes().shared, std::move(run.average)).value();
   federation.open(model, run);
   run.weights = model.make_parameters<float>();
   const auto keep = [&] {
@@ -269,6 +274,10 @@ void run_rounds(const settings& s, const study& data, const privet::network& mod
     if (!run.stopped.empty()) break;
     auto m = one_round(r);
     keep();
+    if (s.average_rounds > 1) {
+      mean.add(r + 1, std::as_const(run.weights).shared());
+      run.average.assign(mean.sum().begin(), mean.sum().end());
+    }
     score(run.result, model, run.weights, test);
     m.accuracy = run.result.accuracy, m.macro_f1 = run.result.macro_f1, m.log_loss = run.result.log_loss;
     m.seconds = watch.seconds();
@@ -277,7 +286,10 @@ void run_rounds(const settings& s, const study& data, const privet::network& mod
     run.metrics.push_back(std::move(m));
     after_round(model);
   }
-  if (run.metrics.size() == done) score(run.result, model, run.weights, test); // nothing was left to do
+  if (mean.count() > 0) mean.write_to(run.weights.shared());
+  if (mean.count() > 0 || run.metrics.size() == done) // or nothing was left to do
+    score(run.result, model, run.weights, test);
+  run.averaged = mean.count();
   look_around(s, data, model, scale ? &*scale : nullptr, test, run);
 }
 

@@ -20,21 +20,23 @@ struct checkpoint {
   json run;
   std::vector<float> optimizer{}; ///< the slots of the server's chain, if it has any
   std::vector<float> clients{};   ///< what the uploads of clients in this process remember, one after another
+  std::vector<double> average{};  ///< the sum of a tail average, if there is one
 };
 
 namespace detail {
 
-/// A list of floats that stands beside the weights; empty if the file has none of this name.
-inline result<std::vector<float>> read_beside(const safetensors_file& file, std::string_view name,
-                                              std::string_view place) {
-  std::vector<float> numbers;
+/// A list of numbers that stands beside the weights; empty if the file has none of this name.
+template <class T>
+result<std::vector<T>> read_beside(const safetensors_file& file, std::string_view name,
+                                   std::string_view place) {
+  std::vector<T> numbers;
   const auto* const kept = file.find(name);
   if (!kept) return numbers;
   if (kept->shape.size() != 1)
     return error::of(fault::shape, place, ": tensor ", in_quotes(name), " is ", shape_text(kept->shape),
                      ", expected one dimension");
   numbers.resize(kept->shape[0]);
-  if (const auto copied = kept->copy_to<float>(numbers); !copied) return copied.error();
+  if (const auto copied = kept->copy_to<T>(numbers); !copied) return copied.error();
   return numbers;
 }
 
@@ -47,6 +49,8 @@ inline status save_checkpoint(const std::filesystem::path& path, const checkpoin
     beside.push_back(tensor_entry::of<float>("privet.optimizer", {c.optimizer.size()}, c.optimizer));
   if (!c.clients.empty())
     beside.push_back(tensor_entry::of<float>("privet.clients", {c.clients.size()}, c.clients));
+  if (!c.average.empty())
+    beside.push_back(tensor_entry::of<double>("privet.average", {c.average.size()}, c.average));
   return write_file_atomically(
       path, write_weights(c.model, c.weights,
                           {{"privet.rounds_done", concat(c.rounds_done)}, {"privet.run", json_text(c.run)}},
@@ -81,12 +85,14 @@ inline result<checkpoint> load_checkpoint(const std::filesystem::path& path) {
   if (!model) return model.error();
   auto weights = read_weights<float>(*model, *file, place);
   if (!weights) return weights.error();
-  auto optimizer = detail::read_beside(*file, "privet.optimizer", place);
-  auto clients = detail::read_beside(*file, "privet.clients", place);
+  auto optimizer = detail::read_beside<float>(*file, "privet.optimizer", place);
+  auto clients = detail::read_beside<float>(*file, "privet.clients", place);
+  auto average = detail::read_beside<double>(*file, "privet.average", place);
   if (!optimizer) return optimizer.error();
   if (!clients) return clients.error();
-  return checkpoint{std::move(*model), std::move(*weights),   *rounds,
-                    std::move(*run),   std::move(*optimizer), std::move(*clients)};
+  if (!average) return average.error();
+  return checkpoint{std::move(*model),   std::move(*weights), *rounds, std::move(*run), std::move(*optimizer),
+                    std::move(*clients), std::move(*average)};
 }
 
 } // namespace privet
