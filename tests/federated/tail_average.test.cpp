@@ -137,4 +137,5 @@ TEST_CASE("a tail average refuses what does not fit") {
   CHECK(refusal(2, {1, 2}) == "[N003 shape] an average of 0 rounds has a sum of 2 numbers, expected 0");
   CHECK(refusal(3, {1, std::numeric_limits<double>::infinity()}) ==
         "[N008 range] an average of 1 rounds: number 1 of its sum is inf");
+  CHECK(refusal(4, {1e39, 1}) == "[N008 range] an average of 2 rounds: number 0 of its sum is 1e+39");
 }

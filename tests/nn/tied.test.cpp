@@ -5,6 +5,7 @@
 #include "support/torch.hpp"
 
 #include <privet/nn/describe.hpp>
+#include <privet/nn/freeze.hpp>
 #include <privet/nn/frozen_body.hpp>
 #include <privet/nn/network.hpp>
 #include <privet/nn/tied.hpp>
@@ -130,6 +131,47 @@ TEST_CASE("tied: uses that cancel have the norm of what is left") {
   CHECK(norm_of_tie(-1) > 0); // squares that underflow count
 }
 
+TEST_CASE("tied: gradients that are not kept are made twice, to the same bits", "[slow]") {
+  // 3 x 3 x 80 x 80 weights of 16 examples in double: those of one layer fit into what is kept, in larger tapes none.
+  const network model =
+      tie(network({conv2d<>{image{1, 4, 4}, 80, window{2, 2}}, relu{}, conv2d<>{image{80, 3, 3}, 80, same},
+                   tanh_layer{}, conv2d<>{image{80, 3, 3}, 80, same}}),
+          {2, 4});
+  setting many(model, 19, 64), few(model, 19), one(model, 1);
+  REQUIRE(many.memory.kept(2) == nullptr);
+  REQUIRE(one.memory.kept(2) != nullptr);
+  REQUIRE(one.memory.kept(4) == nullptr);
+  many.backward();
+  few.backward();
+  const auto norms = many.norms();
+  CHECK(few.norms() == norms);
+  CHECK(few.sum() == many.sum());
+  std::copy_n(many.x.begin() + 18 * 16, 16, one.x.begin());
+  std::copy_n(many.form.begin() + static_cast<std::ptrdiff_t>(18 * one.form.size()), one.form.size(),
+              one.form.begin());
+  one.backward();
+  CHECK(one.norms()[0] == norms[18]);
+  std::vector<double> coefficients(19, 0.5);
+  for (auto* const s : {&many, &few})
+    model.weigh(19, s->x.data(), s->memory, std::span<const double>(coefficients));
+  const auto weighed = many.sum();
+  CHECK(few.sum() == weighed);
+}
+
+TEST_CASE("tied: batch norms between tied layers train, and freeze with the tie") {
+  const auto model =
+      tie(sequential{conv2d<image{2, 4, 4}, 2, same>{}, batch_norm<image{2, 4, 4}>{}, tanh_layer{},
+                     conv2d<image{2, 4, 4}, 2, same>{}, batch_norm<image{2, 4, 4}>{}, dense<32, 3>{}},
+          {0, 3});
+  setting s(model, 19);
+  test::check_gradient(s);
+  const auto frozen = freeze(model, s.p, rows_view<double>{s.x.data(), 19, 32});
+  static_assert(!decltype(frozen)::mixes_in_training);
+  CHECK(frozen.ties() == model.ties());
+  CHECK(frozen.sizes() == model.sizes());
+  test::check_examples(setting(frozen, 21));
+}
+
 TEST_CASE("tied: static and run-time models give the same bits") {
   const auto check = [](const auto& fixed) {
     setting a(fixed, 19);
@@ -208,6 +250,10 @@ TEST_CASE("tied: files and descriptions say so, and descriptions are not believe
   CHECK(message(2, 0).find("layer 2 of 6 has no parameters") != std::string::npos);
   CHECK(message(3, -1) != "");
   CHECK(message(3, "first") != "");
+  // Limits count each use: it costs what another layer would.
+  constexpr std::size_t uses = 2 * 38 + 2 * 4 + 123;
+  CHECK(read_network(good, "here", {.parameters = uses}));
+  CHECK_FALSE(read_network(good, "here", {.parameters = uses - 1}));
   CHECK(message(3, 0, 2) == "[N004 format] here: layer 3 is tied, which version 2 has not");
 }
 

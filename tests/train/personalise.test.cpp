@@ -4,6 +4,7 @@
 #include <privet/nn/activations.hpp>
 #include <privet/nn/dense.hpp>
 #include <privet/nn/losses.hpp>
+#include <privet/nn/tied.hpp>
 #include <privet/train/personalise.hpp>
 #include <privet/train/trainer.hpp>
 
@@ -159,6 +160,10 @@ TEST_CASE("the head of a model is its last layer with parameters") {
   const auto head = head_of(model);
   CHECK(head.first == head_at);
   CHECK(head.last == head_at + 12 * 3 + 3);
+  CHECK_THROWS_WITH(
+      head_of(tie(sequential{dense<4, 4>{}, relu{}, dense<4, 4>{}}, {0, 2})),
+      "[N001 argument] head_of: layer 2, the last one with parameters, shares them with layer 0: a head "
+      "has its own");
   const auto only = head_of(sequential{dense<4, 3>{}, relu{}});
   CHECK(only.first == 0);
   CHECK(only.last == 15);

@@ -229,13 +229,15 @@ inline settings settings_from(const privet::json& j) {
   }
   if (j.contains("average_rounds")) // as above
     read("average_rounds", s.average_rounds), read("final_rate", s.final_rate);
-  privet::require(s.average_rounds > 0 && s.average_rounds <= s.rounds, privet::fault::state,
-                  "checkpoint settings: an average of ", s.average_rounds, " rounds of ", s.rounds);
   privet::require(s.upload.empty() || read_upload(s.upload).second.empty(), privet::fault::state,
                   "checkpoint settings: upload ", privet::in_quotes(s.upload));
   privet::require(s.offices > 0 && s.rounds > 0 && s.local_epochs > 0 && s.batch > 0, privet::fault::state,
                   "checkpoint settings: ", s.offices, " offices, ", s.rounds, " rounds, ", s.local_epochs,
                   " local epochs, batch ", s.batch, "; expected at least 1 of each");
+  privet::require(s.average_rounds > 0 && s.average_rounds <= s.rounds, privet::fault::state,
+                  "checkpoint settings: an average of ", s.average_rounds, " rounds of ", s.rounds);
+  privet::require(s.final_rate >= 0 && s.final_rate <= 1, privet::fault::state,
+                  "checkpoint settings: final rate ", s.final_rate, ", expected 0 to 1");
   privet::require(std::ranges::find(strategies(), s.strategy, &strategy_words::name) != strategies().end(),
                   privet::fault::state, "checkpoint settings: strategy ", privet::in_quotes(s.strategy));
   return s;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
@@ -63,14 +64,14 @@ class tail_average {
   std::span<const double> sum() const noexcept { return sum_; }
 
   /// Goes on as after `rounds_done` rounds. Errors: N003 a sum of another size than the rounds done leave it, N008
-  /// numbers that are none; all is then as before.
+  /// numbers that no floats add up to; all is then as before.
   status restore(std::size_t rounds_done, std::size_t parameters, std::vector<double> sum) {
     const std::size_t count = rounds_done < first_ ? 0 : rounds_done - first_ + 1;
     if (const std::size_t expected = count > 0 ? parameters : 0; sum.size() != expected)
       return error::of(fault::shape, "an average of ", count, " rounds has a sum of ", sum.size(),
                        " numbers, expected ", expected);
     for (std::size_t i = 0; i < sum.size(); ++i)
-      if (!std::isfinite(sum[i]))
+      if (!(std::abs(sum[i]) <= static_cast<double>(count) * std::numeric_limits<float>::max()))
         return error::of(fault::range, "an average of ", count, " rounds: number ", i, " of its sum is ",
                          sum[i]);
     sum_ = std::move(sum), count_ = count;

@@ -337,8 +337,7 @@ inline result<network> read_network(const json& description, std::string_view pl
             overwrites[second] = false;
             if (is_branch<L>) width = reads[second];
           }
-          if (!facts.contains("tied"))
-            parameters += l.size(0); // else they are those of another, or it is refused
+          parameters += l.size(0); // for each use, as a step costs
           products += detail::products_of(l, width);
           if (!overwrites.back()) units += width;
           if constexpr (keeps_rows<L>)
@@ -360,7 +359,7 @@ inline result<network> read_network(const json& description, std::string_view pl
       if (!stays) return stays.error();
       if (*stays) local.push_back(layers.size());
     }
-    if (facts.contains("tied")) {
+    if (facts.is_object() && facts.contains("tied")) {
       if (*version < 3)
         return error::of(fault::format, place, ": layer ", layers.size(), " is tied, which version ",
                          *version, " has not");
@@ -376,7 +375,7 @@ inline result<network> read_network(const json& description, std::string_view pl
   try {
     network model(std::move(layers));
     model.keep_local(local);
-    for (const auto& layers_of : ties) model.tie(layers_of);
+    for (const auto& tied : ties) model.tie(tied);
     if (const std::size_t bytes = model.bytes_for(simd::lane_block); bytes > limits.bytes)
       return error::of(fault::format, place, ": ", simd::lane_block, " rows take ", bytes,
                        " bytes to train on, at most ", limits.bytes, " are given");

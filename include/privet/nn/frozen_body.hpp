@@ -220,7 +220,7 @@ partly_frozen<T> freeze_body(const layer_stack<List>& model, const parameters<T>
   return {frozen_body<T>(std::move(body), std::move(body_weights)), std::move(head), std::move(head_weights)};
 }
 
-/// Freezes all but the last `count` layers that have parameters: with 1 the classifier alone is trained. Errors as
+/// Freezes all but the last `count` layers that have parameters, each use of tied ones one: with 1 the classifier alone is trained. Errors as
 /// `freeze_body`; N001 for more layers than there are.
 template <class List, class T>
 partly_frozen<T> freeze_all_but(const layer_stack<List>& model, const parameters<T>& p, std::size_t count) {

@@ -319,7 +319,7 @@ class layer_stack {
     bool forks;      ///< what it reads is read again
     std::size_t second;
     std::size_t kept;     ///< scalars of each row that it keeps beside its output
-    bool weighs;          ///< its sums multiply by coefficients themselves
+    bool weighs;          ///< its sums multiply by coefficients themselves, or those of its tie do
     std::size_t origin;   ///< the first layer that reads its parameters
     bool tied = false;    ///< others read them too
     std::size_t rank = 0; ///< how many layers with parameters of their own are before its origin
@@ -707,6 +707,7 @@ class layer_stack {
     block.output = in_block(b, block.out, block.output);
     if (block.kept) block.kept = in_block(b, places_[i].kept, block.kept);
     if (const T* const gradient = memory.kept(i)) block.gradient = in_block(b, places_[i].size, gradient);
+    block.coefficients = nullptr; // those wait for the sum over the lanes
     return block;
   }
 

@@ -25,6 +25,9 @@ class tied<indexed_list<L...>> : public layer_stack<detail::shared_list<indexed_
   }
 };
 
+template <class List>
+tied(const layer_stack<List>&) -> tied<List>;
+
 /// The model, where these layers read the same parameters: an encoder that is used twice is
 /// `tie(sequential{dense<64, 64>{}, relu{}, dense<64, 64>{}, relu{}, dense<64, 6>{}}, {0, 2})`.
 ///

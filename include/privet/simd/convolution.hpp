@@ -52,7 +52,7 @@ namespace detail {
 inline constexpr std::size_t tile_outs = registers == 32 ? 6 : 3, tile_positions = 4;
 inline constexpr std::size_t gradient_outs = registers == 32 ? 4 : 3, gradient_taps = registers == 32 ? 6 : 3;
 /// Scalars of activations that should be found in L1: by a pass over rows of the weight gradient, and by a tile in all
-/// its passes over output channels; and those of a strip of rows between zeros, which is to stay in L2.
+/// its passes over output channels; and those that a strip of rows between zeros moves on by, to stay in L2.
 inline constexpr std::size_t band_scalars = 5500, strip_scalars = 80 * 1024;
 
 /// How many of `count` pieces of so many scalars to take at a time, nearly equal shares of them: as many as stay within
@@ -272,8 +272,8 @@ template <class Arch, class Outs, class Taps, class T>
   }
 }
 
-/// to (channels, rows, side + width) = rows from `first` on of from (channels, height, width), behind zeros; `side` zeros
-/// follow on the last one, so that each row lies between zeros. Those above and below are zeros too. Of lanes.
+/// to (channels, rows, side + width) = rows from `first` on of from (channels, height, width), behind zeros; `side`
+/// zeros follow on the last one, so that each row lies between zeros. Those above and below are zeros too. Of lanes.
 template <class Arch, class T>
 void copy_between_zeros(std::size_t channels, std::size_t height, std::size_t width, std::ptrdiff_t first,
                         std::size_t rows, std::size_t side, const T* from, T* to) noexcept {

@@ -45,11 +45,20 @@ struct tuning {
   std::size_t batch = 16;
 };
 
-/// Where the last layer with parameters lies among those that are trained.
+/// Where the last layer with parameters lies among those that are trained. Throws N001 where there is none, or it shares
+/// them with an earlier layer.
 template <class Model>
 moving_part head_of(const Model& model) {
   const auto tensors = model.tensors();
   require(!tensors.empty(), fault::argument, "head_of: the model has no parameters");
+  std::size_t last = 0, index = 0;
+  model.layers().for_each([&]<class L>(const L&) {
+    if constexpr (ParametricLayer<L>) last = index;
+    ++index;
+  });
+  require(model.origin(last) == last, fault::argument, "head_of: layer ", last,
+          ", the last one with parameters, shares them with layer ", model.origin(last),
+          ": a head has its own");
   const auto layer = [](const named_tensor& t) { return t.name.substr(0, t.name.find('.')); };
   moving_part head{.first = tensors.back().offset, .last = tensors.back().offset};
   for (const auto& t : tensors)
