@@ -1,6 +1,5 @@
 #include "fixtures/tied.hpp"
 #include "support/catch.hpp"
-#include "support/heap.hpp"
 #include "support/layer_laws.hpp"
 #include "support/torch.hpp"
 
